@@ -1,0 +1,85 @@
+"""Addresses of meters: `scheme://user:password@host:port/path?option=value#fragment`, each part percent-decoded.
+
+RFC 3986 with two liberties that operators need: the user part may be a community or a key, and the path keeps its
+text as written after decoding. An address never prints its password.
+"""
+
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from msgspec import Struct
+
+from wattline.errors import Misconfigured
+
+_PORT_MAX = 65_535
+
+
+class Secret:
+    """A text that no log, error or answer may show; `reveal` is the only way to it."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """Return the text itself, for the wire alone."""
+        return self._text
+
+    def __bool__(self) -> bool:
+        return bool(self._text)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._text == other._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __repr__(self) -> str:
+        return "Secret(***)" if self._text else "Secret()"
+
+    __str__ = __repr__
+
+
+class Url(Struct, frozen=True):
+    """One address in parts. `host` is without brackets; `port` None where none was written."""
+
+    scheme: str
+    user: Secret
+    password: Secret
+    host: str
+    port: int | None
+    path: str
+    options: tuple[tuple[str, str], ...]
+    fragment: str
+
+    @classmethod
+    def parse(cls, text: str) -> "Url":
+        """Split an address. Raises Misconfigured, without showing a password, when it is none."""
+        scheme, colon, _ = text.partition("://")
+        if not colon or not scheme.isidentifier():
+            raise Misconfigured(f"{hide_password(text)!r} is no address: it must begin with a scheme such as snmp://")
+        try:
+            parts = urlsplit(text)
+            port = parts.port
+        except ValueError as error:
+            raise Misconfigured(f"{hide_password(text)!r} is no address: {error}") from error
+        if port is not None and not 0 < port <= _PORT_MAX:
+            raise Misconfigured(f"{hide_password(text)!r}: a port lies between 1 and {_PORT_MAX}")
+        return cls(
+            scheme=scheme.lower(),
+            user=Secret(unquote(parts.username or "")),
+            password=Secret(unquote(parts.password or "")),
+            host=unquote(parts.hostname or ""),
+            port=port,
+            path=unquote(parts.path.removeprefix("/")),
+            options=tuple(parse_qsl(parts.query, keep_blank_values=True)),
+            fragment=unquote(parts.fragment),
+        )
+
+
+def hide_password(text: str) -> str:
+    """Return an address with what stands before its `@` hidden: communities are secrets as well."""
+    scheme, colon, rest = text.partition("://")
+    authority, slash, path = rest.partition("/")
+    _, at, host = authority.rpartition("@")
+    return f"{scheme}{colon}{'***@' if at else ''}{host}{slash}{path}"

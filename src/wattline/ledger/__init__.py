@@ -1,0 +1,1 @@
+"""Energy, cost and coverage over windows: asks a Store, returns figures."""

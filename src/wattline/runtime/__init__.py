@@ -1,0 +1,1 @@
+"""Schedules, queues, health and wiring: knows the contract of plugins (wattline.plugin) and no plugin."""

@@ -1,0 +1,1 @@
+"""One folder for each place that batches go to; the same five files as a driver."""

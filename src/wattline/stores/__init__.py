@@ -1,0 +1,1 @@
+"""One folder for each store; the same five files as a driver."""

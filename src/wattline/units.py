@@ -1,0 +1,119 @@
+"""Base units, and exact conversion at the edges.
+
+Inside Wattline a quantity has one unit: watt, joule, volt, ampere, hertz, degree Celsius, second, byte or ratio
+(and volt-ampere and var, which are no watts). A conversion is one rational number: the integer that a device sent,
+times `num`, divided once by `den`, so that the result is the correctly rounded value and the integer can be had back
+(design: "Units inside"; IEEE 754-2019 section 5.4.1, division is correctly rounded).
+"""
+
+import enum
+import math
+from fractions import Fraction
+from typing import Final
+
+from msgspec import Struct
+
+from wattline.errors import Malformed, Misconfigured
+
+MICROJOULES: Final = 1_000_000
+"""How many make one joule."""
+
+NANOSECONDS: Final = 1_000_000_000
+"""How many make one second."""
+
+
+class Unit(enum.StrEnum):
+    """The base units; the value is the UCUM symbol that answers and screens show."""
+
+    WATT = "W"
+    JOULE = "J"
+    VOLT = "V"
+    AMPERE = "A"
+    HERTZ = "Hz"
+    CELSIUS = "Cel"
+    SECOND = "s"
+    BYTE = "By"
+    RATIO = "1"
+    VOLT_AMPERE = "VA"
+    VAR = "var"
+    NONE = ""
+    """No unit is known (kind `unknown`), or none applies (kind `state`)."""
+
+
+class Scale(Struct, frozen=True):
+    """A rational factor from what a device counts in to a base unit: `value = count * num / den`."""
+
+    num: int = 1
+    den: int = 1
+
+    def __post_init__(self) -> None:
+        if self.den <= 0 or self.num == 0:
+            raise Misconfigured(f"a scale of {self.num}/{self.den} cannot be inverted")
+
+    @classmethod
+    def of(cls, factor: Fraction | float | str) -> "Scale":
+        """Return the scale of a factor; text and floats are read as the decimal they print as."""
+        exact = Fraction(str(factor)) if isinstance(factor, float) else Fraction(factor)
+        return cls(exact.numerator, exact.denominator)
+
+    def __mul__(self, other: "Scale") -> "Scale":
+        return Scale.of(Fraction(self.num * other.num, self.den * other.den))
+
+    def base(self, count: str | float) -> float:
+        """Convert one count to base units, correctly rounded; decimal text is parsed as a decimal.
+
+        Raises Malformed when `count` is a text that is no finite decimal number.
+        """
+        if isinstance(count, int):
+            return count * self.num / self.den
+        if isinstance(count, float) and not math.isfinite(count):
+            return count
+        try:
+            exact = Fraction(str(count).strip()) * Fraction(self.num, self.den)
+        except ValueError as error:
+            raise Malformed(f"{count!r} is no number") from error
+        return exact.numerator / exact.denominator
+
+    def count(self, value: float) -> int:
+        """Return the device's own integer behind a value that `base` made."""
+        return round(Fraction(value) * self.den / self.num)
+
+
+IDENTITY: Final = Scale()
+
+_PREFIXES: Final = {
+    "n": Fraction(1, 10**9), "µ": Fraction(1, 10**6), "u": Fraction(1, 10**6), "m": Fraction(1, 1000),
+    "c": Fraction(1, 100), "d": Fraction(1, 10), "": Fraction(1), "k": Fraction(1000), "M": Fraction(10**6),
+    "G": Fraction(10**9),
+}  # fmt: skip
+_SYMBOLS: Final = {
+    "W": (Unit.WATT, Fraction(1)), "J": (Unit.JOULE, Fraction(1)), "Wh": (Unit.JOULE, Fraction(3600)),
+    "V": (Unit.VOLT, Fraction(1)), "A": (Unit.AMPERE, Fraction(1)), "Hz": (Unit.HERTZ, Fraction(1)),
+    "s": (Unit.SECOND, Fraction(1)), "By": (Unit.BYTE, Fraction(1)), "B": (Unit.BYTE, Fraction(1)),
+    "VA": (Unit.VOLT_AMPERE, Fraction(1)), "var": (Unit.VAR, Fraction(1)),
+}  # fmt: skip
+_WHOLE: Final = {
+    "": (Unit.NONE, Fraction(1)), "1": (Unit.RATIO, Fraction(1)), "%": (Unit.RATIO, Fraction(1, 100)),
+    "Cel": (Unit.CELSIUS, Fraction(1)), "°C": (Unit.CELSIUS, Fraction(1)), "dCel": (Unit.CELSIUS, Fraction(1, 10)),
+    "mCel": (Unit.CELSIUS, Fraction(1, 1000)), "rpm": (Unit.HERTZ, Fraction(1, 60)),
+    "RPM": (Unit.HERTZ, Fraction(1, 60)), "min": (Unit.SECOND, Fraction(60)), "h": (Unit.SECOND, Fraction(3600)),
+    "KiBy": (Unit.BYTE, Fraction(1024)), "MiBy": (Unit.BYTE, Fraction(1024**2)),
+}  # fmt: skip
+
+
+def parse_unit(text: str) -> tuple[Unit, Scale]:
+    """Read a unit such as `W`, `kWh`, `dA` or `%` as its base unit and the scale into it.
+
+    Raises Misconfigured, naming the text, when the unit is not known.
+    """
+    if text in _WHOLE:
+        unit, factor = _WHOLE[text]
+        return unit, Scale.of(factor)
+    for prefix, power in _PREFIXES.items():
+        symbol = text.removeprefix(prefix)
+        if text.startswith(prefix) and symbol in _SYMBOLS:
+            unit, factor = _SYMBOLS[symbol]
+            return unit, Scale.of(power * factor)
+    raise Misconfigured(
+        f"{text!r} is no unit that Wattline knows (W, kW, J, kWh, V, A, dA, Hz, Cel, s, By, %, VA, var)"
+    )

@@ -1,0 +1,1 @@
+"""Static pages that speak to the API only; imports nothing."""
