@@ -48,4 +48,4 @@ def _npm(*arguments: str) -> None:
         env=environment,
     )
     if result.returncode:
-        raise RuntimeError(f"npm could not install uPlot:\n{result.stdout}")
+        raise RuntimeError(f"npm could not install uPlot:\n{result.stdout!s}")

@@ -201,7 +201,7 @@ class Store(Sink[C]):
         """Yield roll-ups by series id, in slices of time, ascending.
 
         `span` (ns) is a multiple of 10 s; start and end are multiples of it. A dirty hour, or one that has not closed, is
-        computed from its samples; everything else comes from what is kept (10 s, 1 min, 15 min, 1 UTC day).
+        computed from its samples; all else comes from what is kept (10 s, 1 min, 15 min, 1 UTC day).
         """
 
     @abstractmethod
