@@ -1,1 +1,83 @@
-"""One file for each command; the only place that may import everything."""
+"""The command line: one file for each command, and the only place that may import everything.
+
+A command is imported when it is named, so that `wattline --help` answers at once.
+"""
+
+import importlib
+import sys
+from typing import Final
+
+import click
+
+from wattline import __version__
+from wattline.errors import WattlineError
+
+_COMMANDS: Final = {
+    "up": "Meter, store and show, all in one process.",
+    "read": "Read a meter once and print what it says.",
+    "check": "Check a configuration and say what it would read.",
+    "top": "Show devices by watts, live, in the terminal.",
+    "load": "Load samples from Parquet, Arrow, CSV or NDJSON files.",
+    "dump": "Write samples to Parquet, Arrow, CSV or NDJSON.",
+    "store": "Look into the store: stats, verify, compact.",
+    "new": "Write the files of a new driver.",
+    "bench": "Measure Wattline against its peers on this machine.",
+}
+
+
+class Commands(click.Group):
+    """A group that knows its commands by name and help line, and imports one when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order of the table above."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import `wattline.cli.NAME` and return its command of that name."""
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(f"wattline.cli.{cmd_name}"), cmd_name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, and name the nearest one when there is none of that name."""
+        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
+            import difflib
+
+            near = difflib.get_close_matches(args[0], _COMMANDS, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            ctx.fail(f"No such command {args[0]!r}.{hint}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands from the table, without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="wattline")
+def wattline() -> None:
+    """Wattline meters energy: any power meter in, every joule accounted for.
+
+    \b
+    Start here:
+      wattline up --demo                           a simulated rack and this host, with a live page
+      wattline up --meter snmp://public@pdu-1/1.3.6.1.4.1.318.1.1.26.4.3.1.5.1
+      wattline read rapl://                        what do this machine's sockets draw?
+      wattline up --config site.yaml               a whole site
+    """
+
+
+def main() -> None:
+    """Run a command; an error raised on purpose becomes one line on standard error and exit status 1."""
+    try:
+        wattline(standalone_mode=True)
+    except WattlineError as error:
+        click.echo(f"wattline: {error}", err=True)
+        sys.exit(1)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(141)
