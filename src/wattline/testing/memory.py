@@ -237,7 +237,7 @@ def _declare(declared: dict[str, tuple[Metric, str]], series: Series) -> tuple[M
 
     The first holds; what says nothing (kind unknown) is no declaration, and gives way to the first that comes.
     """
-    metric, device = declared.setdefault(series.metric.name, (series.metric, series.device))
+    metric, _ = declared.setdefault(series.metric.name, (series.metric, series.device))
     if metric.kind is Kind.UNKNOWN and series.metric.kind not in (Kind.UNKNOWN, Kind.STATE):
         declared[series.metric.name] = (series.metric, series.device)
     return declared[series.metric.name]
