@@ -302,14 +302,12 @@ def _block(ids: tuple[int, ...], columns: Sequence[Merged]) -> Block:
     for place, column in enumerate(columns):
         rows = [places[pair] for pair in zip(column.time.tolist(), column.run.tolist(), strict=True)]
         values[rows, place], present[rows, place] = column.value, True
-    run = keys[:, 1] if len(np.unique(keys[:, 1])) > 1 else None
-    return Block(ids, keys[:, 0].copy(), values, None if present.all() else present, run)
+    return Block(ids, keys[:, 0].copy(), values, None if present.all() else present, keys[:, 1].copy())
 
 
 def _cells(entry: Entry, merged: Merged, start: int, end: int, span: int) -> Cells:
     first, last = np.searchsorted(merged.time, [start, end])
     part = _cut(merged, int(first) - 1, int(last) + 1)
-    run = part.run if len(np.unique(part.run)) > 1 else None
     return rollup.roll(
-        part.time, part.value, entry.series.metric, entry.column, start=start, end=end, span=span, run=run
+        part.time, part.value, entry.series.metric, entry.column, start=start, end=end, span=span, run=part.run
     )
