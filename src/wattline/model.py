@@ -216,13 +216,17 @@ class Batch(Struct, frozen=True, eq=False):
 
 
 class Loose(Struct, frozen=True, eq=False):
-    """Samples with unrelated times, as columns of one length: `index` int64[n] into `series`, `time`, `value`."""
+    """Samples with unrelated times, as columns of one length: `index` int64[n] into `series`, `time`, `value`.
+
+    Values of a `state` series are indices into `texts[i]`, where i is its place in `series`.
+    """
 
     series: tuple[Series, ...]
     columns: tuple[Column, ...]
     index: NDArray[np.int64]
     time: Times
     value: Values
+    texts: dict[int, tuple[str, ...]] = {}
     source: str = ""
     run: int = 0
     sequence: int = 0

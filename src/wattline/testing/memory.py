@@ -137,7 +137,9 @@ class MemoryStore(Store[MemoryConfig]):
     def samples(self, ids: Sequence[int], start: int, end: int, *, around: bool = False) -> Iterator[Sequence[Block]]:
         """See `Store.samples`. Slices are UTC hours; a block holds the series of one layout family."""
         columns, families = self._snapshot(ids), {number: self._family[number] for number in ids}
-        edges = list(range(start // HOUR * HOUR, end, HOUR)) if start < end else []
+        first = max(start, min((int(m.time[0]) for m in columns.values() if len(m.time)), default=end))
+        last = min(end, 1 + max((int(m.time[-1]) for m in columns.values() if len(m.time)), default=start))
+        edges = range(first // HOUR * HOUR, last, HOUR) if first < last else ()
         cuts = [{number: _window(merged, max(start, a), min(end, a + HOUR)) for number, merged in columns.items()}
                 for a in edges]  # fmt: skip
         if around:
