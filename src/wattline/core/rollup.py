@@ -1,10 +1,35 @@
-"""Roll-ups: what is kept of the samples of a bucket of time, mergeable without loss of meaning."""
+"""Roll-ups: what is kept of the samples of a bucket of time, mergeable without loss of meaning.
+
+One ladder: 10 s cells are made from samples, and every longer cell is the sum of shorter ones, 10 s to 1 min to 15 min
+to 1 UTC day; a span beside the ladder is summed from the longest rung that divides it. So a roll-up of roll-ups is the
+roll-up of the samples, bit for bit: integers add in any order, and the one float (`sum`) is added one after another in
+the order of time, on the same rungs.
+
+One block of knowledge: the UTC hour. The samples of an hour with one neighbour on each side say all that is used for
+that hour's cells (the median spacing that makes a gap, the jitter that a register catches up). Whoever gives whole hours
+and neighbours gets the same cells as everybody else; with fewer samples only what needs them differs.
+
+`count`, `sum`, `min`, `max`, `first` and `last` speak of finite samples: NaN and infinities are values of the raw
+history, but a mean or an energy of them means nothing. `min` .. `last` are NaN in a cell that has energy but no sample.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
 
 import numpy as np
-from msgspec import Struct
+from msgspec import Struct, structs
 from numpy.typing import NDArray
 
-from wattline.model import Times, Values
+from wattline.core.integral import Curve, Nature, delta_curve, gap_limit, nature, power_curve, register_curves
+from wattline.model import Column, Mask, Metric, Times, Values
+from wattline.units import NANOSECONDS
+
+FINEST: Final = 10 * NANOSECONDS
+LADDER: Final = (FINEST, 60 * NANOSECONDS, 900 * NANOSECONDS, 86_400 * NANOSECONDS)
+HOUR: Final = 3600 * NANOSECONDS
+
+_DENSE: Final = 256
+"""From so many samples in a cell on, cells are added one by one instead of side by side; the sums are the same."""
 
 
 class Cells(Struct, frozen=True, eq=False):
@@ -38,3 +63,318 @@ class Cells(Struct, frozen=True, eq=False):
 
     def __len__(self) -> int:
         return len(self.start)
+
+
+_FLOATS: Final = ("sum", "min", "max", "first", "last")
+_ADDED: Final = ("count", "joules", "lower", "upper", "covered", "gaps", "resets")
+_SLACKS: Final = ("down_head", "up_head", "down_tail", "up_tail")
+_COLUMNS: Final = Cells.__struct_fields__[1:]
+
+
+def roll(
+    time: Times, values: Values, metric: Metric, column: Column, *, start: int, end: int, span: int,
+    run: Times | None = None,
+) -> Cells:  # fmt: skip
+    """Roll up one series: `time` int64[n] ascending, `values` float64[n]; see `roll_many`."""
+    return roll_many(time, values[:, None], None, [metric], [column], start=start, end=end, span=span, run=run)[0]
+
+
+def roll_many(
+    time: Times, values: Values, present: Mask | None, metrics: Sequence[Metric], columns: Sequence[Column], *,
+    start: int, end: int, span: int, run: Times | None = None,
+) -> list[Cells]:  # fmt: skip
+    """Roll up k series with common times into cells of `span` ns within [start, end).
+
+    `time` int64[n] ascending; `values` float64[n, k]; `present` bool[n, k] or None; `run` int64[n] or None. Samples
+    outside the window are neighbours; each hour is judged by its samples and the nearest one on each side, per series.
+    Raises ValueError when start, end or span is no multiple of 10 s, or start or end none of span.
+    """
+    if span <= 0 or span % FINEST or start % span or end % span:
+        raise ValueError(f"cells of {span} ns in [{start}, {end}): these are no multiples of 10 s and of each other")
+    blocks = list(split(time, values, present, run))
+    parts: list[list[Cells]] = [[] for _ in metrics]
+    for a, b in hours(start, end):
+        edges = np.arange(a, b + FINEST, FINEST, dtype=np.int64)
+        for block in blocks:
+            near = block.within(a - a % HOUR, a - a % HOUR + HOUR)
+            if len(near.time):
+                _roll_block(near, metrics, columns, edges, parts)
+    return [coarser(concat(some), span) if some else empty(span) for some in parts]
+
+
+def hours(start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield [start, end) cut at UTC hours."""
+    while start < end:
+        yield start, (cut := min(start - start % HOUR + HOUR, end))
+        start = cut
+
+
+class Samples(NamedTuple):
+    """Samples of some series, all present: `places` names the series, `values` is float64[n, len(places)].
+
+    A value that is not finite is common to all of the series. `first` and `last` bound what lies within the hour.
+    """
+
+    places: list[int]
+    time: Times
+    values: Values
+    run: Times | None
+    first: int = 0
+    last: int = 0
+
+    def within(self, start: int, end: int) -> "Samples":
+        """Return the samples of [start, end) and one neighbour on each side."""
+        first, last = (int(i) for i in np.searchsorted(self.time, (start, end)))
+        a, b = max(first - 1, 0), min(last + 1, len(self.time))
+        run = None if self.run is None else self.run[a:b]
+        return Samples(self.places, self.time[a:b], self.values[a:b], run, first - a, last - a)
+
+
+def split(time: Times, values: Values, present: Mask | None, run: Times | None) -> Iterator[Samples]:
+    """Yield the series that are there in every frame and finite together, then each of the others alone."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        whole = np.isfinite(values.sum(axis=0))
+    if not whole.all():
+        whole |= np.isfinite(values).all(axis=0)
+    if present is not None:
+        whole &= present.all(axis=0)
+    if run is not None and len(run) and (run == run[0]).all():
+        run = None
+    if whole.all():
+        yield Samples(list(range(values.shape[1])), time, values, run)
+        return
+    if whole.any():
+        yield Samples(np.flatnonzero(whole).tolist(), time, values[:, whole], run)
+    for place in np.flatnonzero(~whole).tolist():
+        there = slice(None) if present is None else present[:, place]
+        yield Samples([place], time[there], values[there, place][:, None], None if run is None else run[there])
+
+
+def curves(
+    samples: Samples, metrics: Sequence[Metric], columns: Sequence[Column]
+) -> list[tuple[list[int], Curve | None]]:
+    """Return the curves of one hour's samples, each with the positions in `samples` that it is of; None: levels."""
+    groups: dict[tuple[Nature, int, float | None], list[int]] = {}
+    length = np.diff(samples.time)
+    median = None
+    for at, place in enumerate(samples.places):
+        kind, column = nature(metrics[place]), columns[place]
+        if kind is Nature.LEVEL:
+            key = (kind, 0, None)
+        elif column.period is None:
+            median = gap_limit(length, None) if median is None else median
+            key = (kind, median, column.window)
+        else:
+            key = (kind, gap_limit(length, column.period), column.window)
+        groups.setdefault(key, []).append(at)
+    found: list[tuple[list[int], Curve | None]] = []
+    registers = [(at, limit) for (kind, limit, _), group in groups.items() if kind is Nature.REGISTER for at in group]
+    if registers:
+        found += _registers(samples, columns, registers)
+    for (kind, limit, _), group in groups.items():
+        own = [columns[samples.places[at]] for at in group]
+        if kind is Nature.LEVEL:
+            found.append((group, None))
+        elif kind is Nature.POWER:
+            values = samples.values if len(group) == len(samples.places) else samples.values[:, group]
+            found.append((group, power_curve(samples.time, values, own, limit, samples.run)))
+        elif kind is Nature.DELTA:
+            for at, column in zip(group, own, strict=True):
+                found.append(([at], delta_curve(samples.time, samples.values[:, at], column, limit, samples.run)))
+    return found
+
+
+def _registers(
+    samples: Samples, columns: Sequence[Column], registers: Sequence[tuple[int, int]]
+) -> list[tuple[list[int], Curve | None]]:
+    """Return the curves of registers; what is not finite was no reading, and the register is exact across it."""
+    group = [at for at, _ in registers]
+    time, values, first, last = samples.time, samples.values[:, group], samples.first, samples.last
+    known = np.isfinite(values[:, 0])
+    if not known.all():
+        time, values = time[known], values[known]
+        first, last = (int(np.count_nonzero(known[:i])) for i in (first, last))
+    if not len(time):
+        return [(group, None)]
+    own, limits = [columns[samples.places[at]] for at in group], [limit for _, limit in registers]
+    return [
+        ([group[i] for i in places], curve)
+        for places, curve in register_curves(time, values, own, limits, slice(first, last))
+    ]
+
+
+def _roll_block(
+    samples: Samples, metrics: Sequence[Metric], columns: Sequence[Column], edges: Times, parts: list[list[Cells]]
+) -> None:
+    """Append the 10 s cells of one block between `edges` to the parts of its series."""
+    statistics = _statistics(samples, edges)
+    for group, curve in curves(samples, metrics, columns):
+        fields = {name: values[:, group] if values.ndim == 2 else values for name, values in statistics.items()}
+        fields |= _energy(curve, edges, len(group))
+        keep = fields["count"] > 0
+        if curve is not None:
+            keep |= (fields["covered"] > 0) | (fields["gaps"] > 0) | (fields["resets"] > 0)
+            keep |= fields["joules"].any(axis=1)
+        chosen = np.flatnonzero(keep)
+        if not len(chosen):
+            continue
+        start = edges[chosen]
+        kept = {name: np.ascontiguousarray(values[chosen].T) for name, values in fields.items()}
+        for i, at in enumerate(group):
+            own = {name: values[i] if values.ndim == 2 else values for name, values in kept.items()}
+            parts[samples.places[at]].append(Cells(span=FINEST, start=start, **own))
+
+
+def _energy(curve: Curve | None, edges: Times, k: int) -> dict[str, NDArray[np.generic]]:
+    """Return the energy columns of cells between edges: [c, k], or [c] where the series have them in common."""
+    c = len(edges) - 1
+    if curve is None or not len(curve.energy):
+        zero = np.zeros(c, np.int64)
+        slack = np.zeros((c, k), np.int64)
+        fields: dict[str, NDArray[np.generic]] = dict.fromkeys(("gaps", "resets", "covered"), zero)
+        fields |= dict.fromkeys(("joules", "lower", "upper", *_SLACKS), slack)
+        return {**fields, "method": np.zeros(c, np.uint8)}
+    at = curve.read(edges)
+    joules = np.diff(at.joules, axis=0)
+    covered = np.diff(at.covered)
+    method = np.where(covered > 0, int(curve.method), 0).astype(np.uint8)
+    if curve.average.any():
+        method = _methods(curve, edges)
+    return {
+        "joules": joules,
+        "lower": np.minimum(at.low_down[1:] - at.low_up[:-1], joules),
+        "upper": np.maximum(at.high_up[1:] - at.high_down[:-1], joules),
+        "down_head": at.down[:-1], "up_head": at.up[:-1], "down_tail": at.down[1:], "up_tail": at.up[1:],
+        "covered": covered, "method": method,
+        "gaps": _ending(curve, curve.gap, edges), "resets": _ending(curve, curve.reset, edges),
+    }  # fmt: skip
+
+
+def _ending(curve: Curve, which: Mask, edges: Times) -> NDArray[np.int64]:
+    """Count the intervals of a kind in the cell in which they end: only then are they known."""
+    counts = np.zeros(len(edges) - 1, np.int64)
+    if which.any():
+        cell = np.searchsorted(edges, curve.time[1:][which], side="right") - 1
+        np.add.at(counts, cell[(cell >= 0) & (cell < len(counts))], 1)
+    return counts
+
+
+def _methods(curve: Curve, edges: Times) -> NDArray[np.uint8]:
+    """Return the method bits of cells whose intervals differ in method."""
+    from_average = structs.replace(curve, covered=curve.covered & curve.average).read(edges).covered
+    from_ends = structs.replace(curve, covered=curve.covered & ~curve.average).read(edges).covered
+    bits = np.where(np.diff(from_average) > 0, 4, 0) | np.where(np.diff(from_ends) > 0, int(curve.method), 0)
+    return np.asarray(bits, np.uint8)
+
+
+def _statistics(samples: Samples, edges: Times) -> dict[str, NDArray[np.generic]]:
+    """Return count [c] and sum, min, max, first, last [c, k] of the finite samples between edges."""
+    time, values = samples.time, samples.values
+    known = np.isfinite(values[:, 0])
+    if not known.all():
+        time, values = time[known], values[known]
+    place = np.searchsorted(time, edges)
+    first, count = place[:-1], np.diff(place)
+    filled = np.flatnonzero(count)
+    shape = (len(count), values.shape[1])
+    sums, least, most = np.zeros(shape), np.full(shape, np.nan), np.full(shape, np.nan)
+    head, tail = np.full(shape, np.nan), np.full(shape, np.nan)
+    if len(filled):
+        sums[filled], least[filled], most[filled] = _folded(values, first[filled], count[filled])
+        head[filled], tail[filled] = values[first[filled]], values[(first + count - 1)[filled]]
+    return {"count": count.astype(np.int64), "sum": sums, "min": least, "max": most, "first": head, "last": tail}
+
+
+def _folded(values: Values, first: NDArray[np.intp], count: NDArray[np.intp]) -> tuple[Values, Values, Values]:
+    """Return sum, min and max of groups of consecutive rows, none empty, added one after another in order."""
+    if count.max() > _DENSE:
+        groups = [values[a : a + n] for a, n in zip(first.tolist(), count.tolist(), strict=True)]
+        sums = np.stack([np.add.accumulate(group, axis=0)[-1] for group in groups])
+        return sums, np.stack([g.min(axis=0) for g in groups]), np.stack([g.max(axis=0) for g in groups])
+    sums = values[first]
+    least, most = sums.copy(), sums.copy()
+    common = int(count.min())
+    for j in range(1, common):
+        row = values[first + j]
+        sums += row
+        np.minimum(least, row, out=least)
+        np.maximum(most, row, out=most)
+    for j in range(common, int(count.max())):
+        some = np.flatnonzero(count > j)
+        row = values[first[some] + j]
+        sums[some] += row
+        least[some] = np.minimum(least[some], row)
+        most[some] = np.maximum(most[some], row)
+    return sums, least, most
+
+
+def coarser(cells: Cells, span: int) -> Cells:
+    """Return cells of a longer span, summed rung by rung. Raises ValueError when `span` is no multiple of theirs."""
+    if span % cells.span:
+        raise ValueError(f"cells of {cells.span} ns do not add up to cells of {span} ns")
+    for rung in LADDER:
+        if cells.span < rung < span and rung % cells.span == 0 and span % rung == 0:
+            cells = _merged(cells, rung)
+    return cells if cells.span == span else _merged(cells, span)
+
+
+def _merged(cells: Cells, span: int) -> Cells:
+    bucket = cells.start - cells.start % span
+    if not len(cells):
+        return structs.replace(cells, span=span)
+    return merged(cells, np.flatnonzero(np.concatenate([[True], bucket[1:] != bucket[:-1]])), bucket, span)
+
+
+def merged(cells: Cells, head: NDArray[np.intp], bucket: Times, span: int) -> Cells:
+    """Merge consecutive cells into groups that begin at `head`; `bucket` int64[n] is the start of each cell's group.
+
+    Slack cancels where two cells share an edge: they touch, and say the same of it. Elsewhere nothing joins them, and
+    the slack stays, as wider bounds. So does the slack of an edge that is not the edge of the group.
+    """
+    tail = np.append(head[1:], len(cells)) - 1
+    joined = cells.start[1:] == cells.start[:-1] + cells.span
+    joined &= (cells.down_tail[:-1] == cells.down_head[1:]) & (cells.up_tail[:-1] == cells.up_head[1:])
+    opens = np.concatenate([[True], ~joined])  # the cell's first edge is nobody else's
+    closes = np.append(~joined, True)
+    opens[head] = cells.start[head] != bucket[head]
+    closes[tail] = cells.start[tail] + cells.span != bucket[tail] + span
+    lower = cells.lower - np.where(opens, cells.up_head, 0) - np.where(closes, cells.down_tail, 0)
+    upper = cells.upper + np.where(opens, cells.down_head, 0) + np.where(closes, cells.up_tail, 0)
+    fields = {name: np.add.reduceat(getattr(cells, name), head) for name in _ADDED}
+    fields |= {"lower": np.add.reduceat(lower, head), "upper": np.add.reduceat(upper, head)}
+    for name in ("down_head", "up_head"):
+        fields[name] = np.where(opens[head], 0, getattr(cells, name)[head])
+    for name in ("down_tail", "up_tail"):
+        fields[name] = np.where(closes[tail], 0, getattr(cells, name)[tail])
+    fields["method"] = np.bitwise_or.reduceat(cells.method, head)
+    return Cells(span=span, start=bucket[head], **fields, **_values_merged(cells, head, tail))
+
+
+def _values_merged(cells: Cells, head: NDArray[np.intp], tail: NDArray[np.intp]) -> dict[str, Values]:
+    sums = _folded(cells.sum[:, None], head, tail - head + 1)[0][:, 0]
+    place = np.arange(len(cells))
+    first = np.minimum.reduceat(np.where(cells.count > 0, place, len(cells)), head)
+    last = np.maximum.reduceat(np.where(cells.count > 0, place, -1), head)
+    return {
+        "sum": sums,
+        "min": np.fmin.reduceat(cells.min, head),
+        "max": np.fmax.reduceat(cells.max, head),
+        "first": np.where(last < 0, np.nan, cells.first[np.minimum(first, len(cells) - 1)]),
+        "last": np.where(last < 0, np.nan, cells.last[last]),
+    }
+
+
+def concat(parts: Sequence[Cells]) -> Cells:
+    """Join cells of one span that ascend from part to part. Raises ValueError for none, or for several spans."""
+    spans = {part.span for part in parts}
+    if len(spans) != 1:
+        raise ValueError(f"cells of one span are needed, not of {sorted(spans)}")
+    if len(parts) == 1:
+        return parts[0]
+    return Cells(spans.pop(), *(np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS))
+
+
+def empty(span: int) -> Cells:
+    """Return no cells."""
+    kinds = {**dict.fromkeys(_COLUMNS, np.int64), **dict.fromkeys(_FLOATS, np.float64), "method": np.uint8}
+    return Cells(span, *(np.zeros(0, kinds[name]) for name in _COLUMNS))
