@@ -1,0 +1,27 @@
+"""/api/devices: what the values are about, and which of its series stands for a device's power and energy."""
+
+from litestar import Response
+
+from wattline.api.parameters import Devices, chooser
+from wattline.api.routes.resource import resource, work
+from wattline.api.schema import DeviceAnswer, answer
+from wattline.api.view import Seen
+from wattline.ledger.chosen import choose
+
+
+@resource("/api/devices", "Devices", tags=["what there is"])
+async def devices(view: Seen, device: Devices = None) -> Response[list[DeviceAnswer]]:
+    """List the devices whose name matches, by name."""
+    is_wanted = chooser(device, "device")
+
+    def ask() -> list[DeviceAnswer]:
+        every = view.store.devices()
+        chosen = choose(every, view.store.entries())
+        found = []
+        for one in every:
+            if is_wanted(one.name):
+                choice = chosen.get(one.name)
+                found.append(DeviceAnswer.of(one, choice and choice.power, choice and choice.energy))
+        return found
+
+    return answer(await work(view, ask))

@@ -1,0 +1,225 @@
+"""The shapes of small answers, and how the model becomes them. Times are ISO 8601 in UTC, joules exact decimals."""
+
+from decimal import Decimal
+from typing import Any, Final, TypeVar, cast
+
+import msgspec
+from litestar import Response
+from msgspec import Struct
+
+from wattline.api.stamps import stamp, stamp_or_none
+from wattline.model import Device, Outage
+from wattline.plugin import Entry
+
+T = TypeVar("T")
+
+_ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
+_MICRO: Final = -6
+"""Decimal exponent of a microjoule."""
+
+
+class SeriesAnswer(Struct, frozen=True):
+    """One series: its identity, and what is known of it beside that (`wattline.model.Column`)."""
+
+    id: int
+    device: str
+    metric: str
+    unit: str
+    kind: str
+    help: str
+    labels: dict[str, Any]
+    estimated: bool
+    estimate: str
+    point: str
+    period: float | None
+    window: float | None
+    range: float | None
+    resolution: float
+    accuracy: float | None
+    rated: float | None
+    floor: float
+
+    @classmethod
+    def of(cls, entry: Entry) -> "SeriesAnswer":
+        """Return what is told of a stored series."""
+        metric, column = entry.series.metric, entry.column
+        return cls(
+            id=entry.id,
+            device=entry.series.device,
+            metric=metric.name,
+            unit=metric.unit.value,
+            kind=metric.kind.value,
+            help=metric.help,
+            labels=entry.series.label_values(),
+            estimated=bool(column.estimate),
+            estimate=column.estimate,
+            point=column.point.value,
+            period=column.period,
+            window=column.window,
+            range=column.range,
+            resolution=column.resolution,
+            accuracy=column.accuracy,
+            rated=column.rated,
+            floor=column.floor,
+        )
+
+
+class DeviceAnswer(Struct, frozen=True):
+    """One device with the series that were chosen as its power and its energy."""
+
+    device: str
+    type: str
+    parent: str | None
+    parents: dict[str, str]
+    power: SeriesAnswer | None
+    energy: SeriesAnswer | None
+    estimated: bool
+
+    @classmethod
+    def of(cls, device: Device, power: Entry | None, energy: Entry | None) -> "DeviceAnswer":
+        """Return what is told of a device."""
+        chosen = power or energy
+        return cls(
+            device=device.name,
+            type=device.type,
+            parent=device.parent,
+            parents=dict(device.parents),
+            power=SeriesAnswer.of(power) if power else None,
+            energy=SeriesAnswer.of(energy) if energy else None,
+            estimated=bool(chosen and chosen.column.estimate),
+        )
+
+
+class OutageAnswer(Struct, frozen=True):
+    """A hole that is known; `end` is null while it lasts."""
+
+    meter: str
+    start: str
+    end: str | None
+    cause: str
+    detail: str
+
+    @classmethod
+    def of(cls, outage: Outage) -> "OutageAnswer":
+        """Return what is told of an outage."""
+        return cls(outage.meter, stamp(outage.start), stamp_or_none(outage.end), outage.cause.value, outage.detail)
+
+
+class MeterAnswer(Struct, frozen=True):
+    """How one meter is doing; latencies in seconds, `cause` and `error` null unless it is silent."""
+
+    name: str
+    driver: str
+    address: str
+    period: float | None
+    state: str
+    since: str
+    cause: str | None
+    error: str | None
+    polls: int
+    missed: int
+    failed: int
+    p50: float | None
+    p99: float | None
+    devices: list[str]
+    last: str | None
+
+
+class MeterCounts(Struct, frozen=True):
+    """How many meters are in which state."""
+
+    speaking: int = 0
+    silent: int = 0
+    waiting: int = 0
+
+
+class Status(Struct, frozen=True):
+    """How the program is doing: `uptime` in seconds, losses counted where they happened."""
+
+    version: str
+    started: str
+    uptime: float
+    store: dict[str, int | float | str]
+    meters: MeterCounts
+    losses: dict[str, float]
+
+
+class EnergyFigures(Struct, frozen=True, kw_only=True):
+    """Energy of a window: joules with bounds, how much of the window is measured, and how it was found.
+
+    `assumed` and `estimate` are phrases, empty where nothing is assumed or estimated; cost is null without a price.
+    """
+
+    joules: Decimal
+    kwh: float
+    coverage: float
+    lower: Decimal
+    upper: Decimal
+    method: list[str]
+    gaps: int
+    resets: int
+    assumed: str
+    estimated: bool
+    estimate: str
+    cost: float | None = None
+    currency: str | None = None
+
+
+class EnergySeries(EnergyFigures, frozen=True, kw_only=True):
+    """Energy of one series; `counted`: it is part of the total, which takes no joule twice."""
+
+    device: str
+    metric: str
+    labels: dict[str, Any]
+    counted: bool
+
+
+class EnergyAnswer(Struct, frozen=True):
+    """Energy of all series that were asked for; `total` is null where there is none."""
+
+    start: str
+    end: str
+    series: list[EnergySeries]
+    total: EnergyFigures | None
+
+
+class NowDevice(Struct, frozen=True):
+    """A device as it is now: watts null where it has not spoken lately; `age` in seconds of its newest value."""
+
+    device: str
+    type: str
+    watts: float | None
+    estimated: bool
+    parent: str | None
+    metric: str
+    age: float | None
+
+
+class Now(Struct, frozen=True):
+    """The site as it is now; null: nothing is known, which is not zero."""
+
+    time: str
+    watts: float | None
+    estimated: bool
+    kwh_today: float | None
+    cost_today: float | None
+    currency: str | None
+    coverage_today: float | None
+    devices: list[NowDevice]
+    meters: MeterCounts
+
+
+def encoded(value: Any) -> bytes:
+    """Return an answer as JSON; decimals are numbers with all their digits."""
+    return _ENCODER.encode(value)
+
+
+def answer(value: T) -> Response[T]:
+    """Return the response that holds an answer."""
+    body = cast("T", encoded(value))
+    return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+def exact_joules(microjoules: int) -> Decimal:
+    """Return microjoules as joules with six places, without rounding."""
+    return Decimal(microjoules).scaleb(_MICRO)
