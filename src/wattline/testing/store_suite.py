@@ -35,6 +35,7 @@ from wattline.testing.store_scenario import (
     BEGIN,
     ENERGY,
     HOUR,
+    LARGEST,
     ODD,
     PAYLOAD,
     POWER,
@@ -206,7 +207,7 @@ class StoreSuite:
     # --- values ---
 
     def test_odd_values_come_back_bit_for_bit(self, one: Opened) -> None:
-        values = np.concatenate([ODD, PAYLOAD])
+        values = np.concatenate([ODD, LARGEST, PAYLOAD])
         one.write(frames(range(len(values)), [*values.tolist()[:-1], 0.0]))
         column = Batch(ONE, BEGIN + np.arange(len(values)) * SECOND, values[:, None].copy(), None, {}, "meter", 2, 1)
         one.write(column)
@@ -482,7 +483,7 @@ class StoreSuite:
 
     @given(histories(), st.lists(st.booleans(), min_size=8, max_size=8), st.integers(-20, 200), st.integers(0, 200))
     @settings(
-        max_examples=40,
+        max_examples=25,
         deadline=None,
         phases=(Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink),
         suppress_health_check=list(HealthCheck),
