@@ -15,6 +15,7 @@ More than one wrap between two samples cannot be seen; where `rated` is known it
 All energies are int64 microjoules; they are exact differences of `microjoules(value)`, which is never summed in floats.
 """
 
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -75,8 +76,8 @@ def step_limit(length: Times, column: Column) -> Values:
 def steps(time: Times, values: Values, column: Column, inside: slice = slice(None)) -> Steps:
     """Decide what lies between the values (joules, float64[n], finite) of one register at `time` (ns, ascending).
 
-    `inside` names the samples of the block that is rolled up; the others are neighbours, and the interval to a neighbour
-    is judged by its two values alone, since the neighbouring block must come to the same.
+    `inside` names the samples of the block that is rolled up; the others are neighbours, and the interval to a
+    neighbour is judged by its two values alone, since the neighbouring block must come to the same.
     """
     delta, length = differences(values), np.diff(time)
     broken = delta > step_limit(length, column)
@@ -122,7 +123,7 @@ def _caught_up(energy: Joules, broken: Mask, inside: slice) -> Joules:
     first, last, _ = inside.indices(len(energy) + 1)
     result = np.maximum(energy, 0)
     bounds = [first, *(i + 1 for i in np.flatnonzero(broken).tolist() if first <= i < last - 1), last]
-    for a, b in zip(bounds, bounds[1:], strict=False):
+    for a, b in pairwise(bounds):
         if b - a > 1:
             curve = np.concatenate([[0], np.cumsum(energy[a : b - 1])])
             result[a : b - 1] = np.diff(np.minimum(np.maximum.accumulate(curve), max(int(curve[-1]), 0)))

@@ -1,7 +1,7 @@
 """Energy of intervals: what two neighbouring samples say about the time between them.
 
-Each interval has a curve C(t), the microjoules from its start to t, rounded to an integer. The energy between a and b is
-C(b) - C(a), so cuts telescope: energies of adjacent windows add up exactly, wherever they are cut.
+Each interval has a curve C(t), the microjoules from its start to t, rounded to an integer. The energy between a and b
+is C(b) - C(a), so cuts telescope: energies of adjacent windows add up exactly, wherever they are cut.
 
     nature     interval                                  curve        bounds of a whole interval
     power      trapezoid over watts                      quadratic    least .. greatest of the ends x dt, +- class
@@ -38,6 +38,9 @@ WINDOW_TOLERANCE: Final = 0.05
 """By which share the spacing may differ from the averaging window that it is taken for."""
 PER_NS: Final = 1e-3
 """Microjoules that a watt makes in a nanosecond."""
+EXACT: Final = 2.0**53
+"""Below it sums of integers are exact in float64."""
+Totals = NDArray[np.int64] | NDArray[np.float64]
 
 
 class Nature(enum.Enum):
@@ -77,11 +80,18 @@ def nature(metric: Metric) -> Nature:
     return _NATURES.get((metric.kind, metric.unit), Nature.LEVEL)
 
 
-def gap_limit(length: Times, period: float | None) -> int:
-    """Return the ns above which an interval is a gap: three periods, else three medians of `length`, at least 10 s."""
-    if period is not None:
-        return max(round(GAP_PERIODS * period * NANOSECONDS), LEAST_GAP)
-    return max(GAP_PERIODS * int(np.median(length)), LEAST_GAP) if len(length) else LEAST_GAP
+def gap_limit(length: Times, column: Column) -> int:
+    """Return the ns above which an interval is a gap: three periods, else three medians of `length`, at least 10 s.
+
+    `length` holds the intervals that touch an hour (ns); none where the hour holds no sample. Of an even number the
+    lower median is taken, so that a sample alone at the end of an hour does not make the hole behind it a habit.
+    """
+    if column.period is not None:
+        return max(round(GAP_PERIODS * column.period * NANOSECONDS), LEAST_GAP)
+    if not len(length):
+        return LEAST_GAP
+    middle = (len(length) - 1) // 2
+    return max(GAP_PERIODS * int(np.partition(length, middle)[middle]), LEAST_GAP)
 
 
 class Reading(Struct, frozen=True, eq=False):
@@ -104,15 +114,16 @@ class Reading(Struct, frozen=True, eq=False):
 class Curve(Struct, frozen=True, eq=False):
     """The curves of k series with common times and a common fate (what is covered): n samples, n - 1 intervals.
 
-    `energy`, `low` and `high` are int64[n - 1, k] microjoules of whole intervals. `ends` are the watts at both ends of
-    each interval where the curve is quadratic, None where it is linear. `resolution` is int64[k]; `rated` watts[k], inf
-    where unknown; `accuracy` a ratio[k].
+    `total` [n, k] are microjoules from the first sample to each; `below` and `above` [n, k] by how much less and more
+    it may be, None: by nothing. They are int64, or float64 that are integers below 2^53. `ends` are the watts at both ends
+    of each interval where the curve is quadratic, None where it is linear. `resolution` is int64[k]; `rated` watts[k],
+    inf where unknown; `accuracy` a ratio[k].
     """
 
     time: Times
-    energy: Joules
-    low: Joules
-    high: Joules
+    total: Totals
+    below: Totals | None
+    above: Totals | None
     covered: Mask
     gap: Mask
     reset: Mask
@@ -130,81 +141,88 @@ class Curve(Struct, frozen=True, eq=False):
         whole = np.minimum(after, n - 1)
         cut = np.flatnonzero((after > 0) & (after < n) & (self.time[whole] != edges))
         whole[cut] -= 1
-        place = after[cut] - 1
-        joules, low, high = (total[whole] for total in self._totals())
-        length = np.diff(self.time)
-        covered = np.concatenate([[0], np.cumsum(np.where(self.covered, length, 0))])[whole]
-        passed = edges[cut] - self.time[place]
-        covered[cut] += np.where(self.covered[place], passed, 0)
-        reading = Reading(
-            joules, low, low.copy(), high, high.copy(), np.zeros_like(joules), self._rest(len(edges)), covered
-        )
-        if len(cut):
-            self._cut(reading, cut, place, passed[:, None], length[place][:, None])
-        return reading
+        joules = _integers(self.total[whole])
+        low = joules if self.below is None else joules - _integers(self.below[whole])
+        high = joules if self.above is None else joules + _integers(self.above[whole])
+        covered = self.covered_until()[whole]
+        up = np.repeat(self.resolution[None, :], len(edges), axis=0)
+        reading = Reading(joules, low, low, high, high, np.zeros_like(joules), up, covered)
+        return self._cut(reading, edges, cut, whole[cut]) if len(cut) else reading
 
-    def _totals(self) -> tuple[Joules, Joules, Joules]:
-        joules = _from_zero(self.energy)
-        low = joules if self.low is self.energy else _from_zero(self.low)
-        high = joules.copy() if self.high is self.energy else _from_zero(self.high)
-        return joules, low.copy() if low is joules else low, high
+    def covered_until(self) -> Times:
+        """Return the covered ns from the first sample to each."""
+        return np.concatenate([[0], np.cumsum(np.where(self.covered, np.diff(self.time), 0))])
 
-    def _rest(self, m: int) -> Joules:
-        return np.repeat(self.resolution[None, :], m, axis=0)
-
-    def _cut(self, at: Reading, cut: NDArray[np.intp], place: NDArray[np.intp], passed: Times, length: Times) -> None:
-        """Add to a reading what the interval `place` gives in the `passed` of its `length` (ns, [c, 1])."""
+    def _cut(self, at: Reading, edges: Times, cut: NDArray[np.intp], place: NDArray[np.intp]) -> Reading:
+        """Add to a reading at the edges `cut` what the intervals `place`, in which they lie, give until there."""
+        passed = (edges[cut] - self.time[place])[:, None]
+        length = (self.time[place + 1] - self.time[place])[:, None]
+        energy = _integers(self.total[place + 1]) - _integers(self.total[place])
+        slack = _slack(energy, passed, length, self.rated)
         if self.ends is None:
-            self._cut_linear(at, cut, place, passed, length)
-            return
-        start, end = self.ends[0][place], self.ends[1][place]
-        at.joules[cut] += quadratic(start, end, passed, length)
-        least, most = widened(np.minimum(start, end), np.maximum(start, end), self.accuracy)
-        counts = self.covered[place][:, None]
-        least, most = np.where(counts, least, 0.0) * (passed * PER_NS), np.where(counts, most, 0.0) * (passed * PER_NS)
-        at.low_down[cut] += _integers(np.floor(least))
-        at.low_up[cut] += _integers(np.ceil(least))
-        at.high_down[cut] += _integers(np.floor(most))
-        at.high_up[cut] += _integers(np.ceil(most))
-        average = self.average[place]
-        if average.any():
-            some = cut[average]
-            at.down[some], at.up[some] = self._slack(place[average], passed[average], length[average])
+            part = np.rint(energy * (passed / length))
+            bounds = self._linear_bounds(place, energy, passed / length)
+        else:
+            part, bounds = self._power_bounds(place, passed, length)
+            flat = self.average[place][:, None]
+            slack = np.where(flat, slack[0], 0), np.where(flat, slack[1], 0)
+        fields = (at.joules, at.low_down, at.low_up, at.high_down, at.high_up, at.down, at.up)
+        sums = [_plus(field, cut, more) for field, more in zip(fields, (part, *bounds, *slack), strict=True)]
+        covered = at.covered.copy()
+        covered[cut] += np.where(self.covered[place], passed[:, 0], 0)
+        return Reading(*sums, covered)
 
-    def _cut_linear(
-        self, at: Reading, cut: NDArray[np.intp], place: NDArray[np.intp], passed: Times, length: Times
-    ) -> None:
-        share = passed / length
-        at.joules[cut] += _integers(np.rint(self.energy[place] * share))
+    def _power_bounds(self, place: NDArray[np.intp], passed: Times, length: Times) -> tuple[Values, list[Values]]:
+        assert self.ends is not None
+        start, end = self.ends[0][place], self.ends[1][place]
+        counts = self.covered[place][:, None] * (passed * PER_NS)
+        least, most = widened(np.minimum(start, end), np.maximum(start, end), self.accuracy)
+        least, most = least * counts, most * counts
+        part = np.where(self.covered[place][:, None], quadratic(start, end, passed, length), 0.0)
+        return part, [np.floor(least), np.ceil(least), np.floor(most), np.ceil(most)]
+
+    def _linear_bounds(self, place: NDArray[np.intp], energy: Joules, share: Values) -> list[Values]:
         # Where an era breaks, the resolution that is lost with it counts from the end of the interval on.
         lost = np.where(self.reset[place][:, None], self.resolution, 0)
-        low, high = (self.low[place] + lost) * share, (self.high[place] - lost) * share
-        for target, part in ((at.low_down, low), (at.low_up, low), (at.high_down, high), (at.high_up, high)):
-            target[cut] += _integers(np.rint(part))
-        down, up = self._slack(place, passed, length)
-        at.down[cut] = down
-        at.up[cut] += up
-
-    def _slack(self, place: NDArray[np.intp], passed: Times, length: Times) -> tuple[Joules, Joules]:
-        """Return by how much the truth may lie below and above the curve at edges inside intervals."""
-        energy = self.energy[place]
-        here = _integers(np.rint(energy * (passed / length)))
-        with np.errstate(invalid="ignore"):  # inf x 0 never occurs: an edge lies strictly inside
-            low = np.maximum(0, energy - self.rated * ((length - passed) * PER_NS))
-            high = np.minimum(energy, self.rated * (passed * PER_NS))
-        return np.maximum(here - _integers(np.floor(low)), 0), np.maximum(_integers(np.ceil(high)) - here, 0)
+        below = 0 if self.below is None else self.below[place + 1] - self.below[place] - lost
+        above = 0 if self.above is None else self.above[place + 1] - self.above[place] - lost
+        low, high = np.rint((energy - below) * share), np.rint((energy + above) * share)
+        return [low, low, high, high]
 
 
-def quadratic(start: Values, end: Values, passed: Times, length: Times) -> Joules:
+def _plus(whole: Joules, cut: NDArray[np.intp], part: Values | Joules) -> Joules:
+    result = whole.copy()
+    result[cut] += _integers(part)
+    return result
+
+
+def _slack(energy: Joules, passed: Times, length: Times, rated: Values) -> tuple[Joules, Joules]:
+    """Return by how much the truth may lie below and above a straight line inside intervals of known energy."""
+    here = _integers(np.rint(energy * (passed / length)))
+    low = np.maximum(0, energy - rated * ((length - passed) * PER_NS))  # an edge lies strictly inside: no inf x 0
+    high = np.minimum(energy, rated * (passed * PER_NS))
+    return np.maximum(here - _integers(np.floor(low)), 0), np.maximum(_integers(np.ceil(high)) - here, 0)
+
+
+def quadratic(start: Values, end: Values, passed: Times, length: Times) -> Values:
     """Return the rounded microjoules after `passed` of `length` ns between linear watts, broadcast."""
-    return _integers(np.rint((start + (end - start) * (passed / (2.0 * length))) * (passed * PER_NS)))
+    return np.rint((start + (end - start) * (passed / (2.0 * length))) * (passed * PER_NS))
 
 
 def trapezoid(start: Values, end: Values, length: Times) -> Values:
-    """Return the rounded microjoules of whole intervals, as floats that are integers (watts below 10^8 in an hour)."""
+    """Return the rounded microjoules of whole intervals (ns), broadcast."""
     result = start + end
     result *= length * (PER_NS / 2)
     return np.rint(result, out=result)
+
+
+def spread(start: Values, end: Values, length: Times) -> Values:
+    """Return by how many microjoules, at most, a monotone power differs from the rounded trapezoid, broadcast."""
+    result = end - start
+    np.abs(result, out=result)
+    result *= length * (PER_NS / 2)
+    result += 0.5  # what the trapezoid lost when it was rounded
+    return np.ceil(result, out=result)
 
 
 def widened(least: Values, most: Values, accuracy: Values) -> tuple[Values, Values]:
@@ -235,17 +253,22 @@ def power_curve(time: Times, watts: Values, columns: Sequence[Column], limit: in
         start = np.where(average[:, None], end, start)
     if not covered.all():
         start, end = np.where(covered[:, None], start, 0.0), np.where(covered[:, None], end, 0.0)
-    energy = trapezoid(start, end, length[:, None])
+    scale = length[:, None]
+    energy = trapezoid(start, end, scale)
     accuracy = np.array([column.accuracy or 0.0 for column in columns])
-    least, most = widened(np.minimum(start, end), np.maximum(start, end), accuracy)
-    scale = length[:, None] * PER_NS
-    low, high = least * scale, most * scale
-    np.minimum(np.floor(low, out=low), energy, out=low)
-    np.maximum(np.ceil(high, out=high), energy, out=high)
+    below = above = spread(start, end, scale)
+    if accuracy.any():
+        least, most = widened(np.minimum(start, end), np.maximum(start, end), accuracy)
+        below = np.ceil(np.maximum(energy - least * (scale * PER_NS), 0))
+        above = np.ceil(np.maximum(most * (scale * PER_NS) - energy, 0))
+    small = max(watts.max(), -watts.min()) * PER_NS * 4 * (time[-1] - time[0]) < EXACT
+    total, below_total = _from_zero(energy, small), _from_zero(below, small)
     return Curve(
-        time=time, energy=_integers(energy), low=_integers(low), high=_integers(high), covered=covered,
-        gap=~covered & known[1:], reset=np.zeros(len(length), bool), method=Method.TRAPEZOID, average=average,
-        ends=(start, end), resolution=np.zeros(len(columns), np.int64), rated=_rated(columns), accuracy=accuracy,
+        time=time, total=total, below=below_total,
+        above=below_total if above is below else _from_zero(above, small),
+        covered=covered, gap=~covered & known[1:], reset=np.zeros(len(length), bool), method=Method.TRAPEZOID,
+        average=average, ends=(start, end), resolution=np.zeros(len(columns), np.int64), rated=_rated(columns),
+        accuracy=accuracy,
     )  # fmt: skip
 
 
@@ -263,13 +286,19 @@ def register_curves(
         groups.setdefault(limits[place], []).append(place)
     none = np.zeros(len(length), bool)
     curves = [
-        (places, _linear(time, delta[:, places], ~none, length > limit, none, [columns[p] for p in places]))
+        (
+            places,
+            _linear(
+                time, delta[:, places], [columns[p] for p in places], covered=~none, gap=length > limit, reset=none
+            ),
+        )
         for limit, places in groups.items()
     ]
     for place in np.flatnonzero(odd).tolist():
         found = counter.steps(time, joules[:, place], columns[place], inside)
         energy, gap = found.energy[:, None], length > limits[place]
-        curve = _linear(time, energy, ~found.broken, gap & ~found.broken, found.broken, [columns[place]])
+        whole = ~found.broken
+        curve = _linear(time, energy, [columns[place]], covered=whole, gap=gap & whole, reset=found.broken)
         curves.append(([place], curve))
     return curves
 
@@ -286,26 +315,26 @@ def delta_curve(time: Times, joules: Values, column: Column, limit: int, run: Ti
     if run is not None:
         covered &= run[1:] == run[:-1]
     energy = _integers(np.rint(np.where(known, value, 0.0) * MICROJOULES))[:, None]
-    curve = _linear(time, energy, covered, known & ~covered, np.zeros(len(length), bool), [column], Method.DELTA)
-    return curve
+    none = np.zeros(len(length), bool)
+    return _linear(time, energy, [column], covered=covered, gap=known & ~covered, reset=none, method=Method.DELTA)
 
 
 def _linear(
-    time: Times, energy: Joules, covered: Mask, gap: Mask, reset: Mask, columns: Sequence[Column],
+    time: Times, energy: Joules, columns: Sequence[Column], *, covered: Mask, gap: Mask, reset: Mask,
     method: Method = Method.REGISTER,
 ) -> Curve:  # fmt: skip
     """Return a curve of intervals whose energy is known and whose shape is not."""
     resolution = np.array([_resolution(column) for column in columns], np.int64)
-    low = high = energy
+    below = above = None
     if not covered.all():
         # What is not covered gets floor x dt when it is asked for; together they must not exceed the truth.
-        sure = _integers(np.ceil(np.diff(time)[:, None] * (PER_NS * np.array([c.floor for c in columns]))))
+        sure = np.ceil(np.diff(time)[:, None] * (PER_NS * np.array([c.floor for c in columns])))
         lost = np.where(reset[:, None], resolution, 0)
-        low = np.where(covered[:, None], energy, np.maximum(energy - sure, 0) - lost)
-        high = energy + lost
+        below = _from_zero(np.where(covered[:, None], 0, np.minimum(energy, _integers(sure)) + lost))
+        above = _from_zero(lost)
     return Curve(
-        time=time, energy=energy, low=low, high=high, covered=covered, gap=gap, reset=reset, method=method,
-        average=np.zeros(len(covered), bool), ends=None, resolution=resolution, rated=_rated(columns),
+        time=time, total=_from_zero(energy), below=below, above=above, covered=covered, gap=gap, reset=reset,
+        method=method, average=np.zeros(len(covered), bool), ends=None, resolution=resolution, rated=_rated(columns),
         accuracy=np.zeros(len(columns)),
     )  # fmt: skip
 
@@ -318,12 +347,14 @@ def _rated(columns: Sequence[Column]) -> Values:
     return np.array([np.inf if column.rated is None else column.rated for column in columns])
 
 
-def _integers(values: Values) -> Joules:
-    return values.astype(np.int64)
+def _integers(values: Totals) -> Joules:
+    return values.astype(np.int64, copy=False)
 
 
-def _from_zero(steps: Joules) -> Joules:
-    total = np.empty((len(steps) + 1, steps.shape[1]), np.int64)
+def _from_zero(steps: Totals, small: bool = False) -> Totals:
+    """Return sums from the first sample to each, int64 or, where they stay `small`, in the type of the steps."""
+    exact = steps if small else _integers(steps)
+    total = np.empty((len(exact) + 1, exact.shape[1]), exact.dtype)
     total[0] = 0
-    np.cumsum(steps, axis=0, out=total[1:])
+    np.cumsum(exact, axis=0, out=total[1:])
     return total

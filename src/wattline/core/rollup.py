@@ -6,8 +6,8 @@ roll-up of the samples, bit for bit: integers add in any order, and the one floa
 the order of time, on the same rungs.
 
 One block of knowledge: the UTC hour. The samples of an hour with one neighbour on each side say all that is used for
-that hour's cells (the median spacing that makes a gap, the jitter that a register catches up). Whoever gives whole hours
-and neighbours gets the same cells as everybody else; with fewer samples only what needs them differs.
+that hour's cells (the median spacing that makes a gap, the jitter that a register catches up). Whoever gives whole
+hours and neighbours gets the same cells as everybody else; with fewer samples only what needs them differs.
 
 `count`, `sum`, `min`, `max`, `first` and `last` speak of finite samples: NaN and infinities are values of the raw
 history, but a mean or an energy of them means nothing. `min` .. `last` are NaN in a cell that has energy but no sample.
@@ -129,6 +129,21 @@ class Samples(NamedTuple):
         run = None if self.run is None else self.run[a:b]
         return Samples(self.places, self.time[a:b], self.values[a:b], run, first - a, last - a)
 
+    def one_run_at_a_time(self) -> "Samples":
+        """Leave out what an older run says of a time that a newer one spans: after a backward step of the clock two
+        runs speak of the same minutes, and to go to and fro between them would look like resets.
+        """
+        if self.run is None:
+            return self
+        keep = np.ones(len(self.time), bool)
+        for newer in np.unique(self.run)[1:]:
+            span = self.time[self.run == newer]
+            keep &= (self.run >= newer) | (self.time < span[0]) | (self.time > span[-1])
+        if keep.all():
+            return self
+        first, last = (int(np.count_nonzero(keep[:i])) for i in (self.first, self.last))
+        return Samples(self.places, self.time[keep], self.values[keep], self.run[keep], first, last)
+
 
 def split(time: Times, values: Values, present: Mask | None, run: Times | None) -> Iterator[Samples]:
     """Yield the series that are there in every frame and finite together, then each of the others alone."""
@@ -154,18 +169,15 @@ def curves(
     samples: Samples, metrics: Sequence[Metric], columns: Sequence[Column]
 ) -> list[tuple[list[int], Curve | None]]:
     """Return the curves of one hour's samples, each with the positions in `samples` that it is of; None: levels."""
+    samples = samples.one_run_at_a_time()
     groups: dict[tuple[Nature, int, float | None], list[int]] = {}
-    length = np.diff(samples.time)
-    median = None
+    length = np.diff(samples.time) if samples.last > samples.first else np.zeros(0, np.int64)
+    limits: dict[float | None, int] = {}
     for at, place in enumerate(samples.places):
         kind, column = nature(metrics[place]), columns[place]
-        if kind is Nature.LEVEL:
-            key = (kind, 0, None)
-        elif column.period is None:
-            median = gap_limit(length, None) if median is None else median
-            key = (kind, median, column.window)
-        else:
-            key = (kind, gap_limit(length, column.period), column.window)
+        if kind is not Nature.LEVEL and column.period not in limits:
+            limits[column.period] = gap_limit(length, column)
+        key = (kind, 0, None) if kind is Nature.LEVEL else (kind, limits[column.period], column.window)
         groups.setdefault(key, []).append(at)
     found: list[tuple[list[int], Curve | None]] = []
     registers = [(at, limit) for (kind, limit, _), group in groups.items() if kind is Nature.REGISTER for at in group]
@@ -228,7 +240,7 @@ def _roll_block(
 def _energy(curve: Curve | None, edges: Times, k: int) -> dict[str, NDArray[np.generic]]:
     """Return the energy columns of cells between edges: [c, k], or [c] where the series have them in common."""
     c = len(edges) - 1
-    if curve is None or not len(curve.energy):
+    if curve is None or not len(curve.covered):
         zero = np.zeros(c, np.int64)
         slack = np.zeros((c, k), np.int64)
         fields: dict[str, NDArray[np.generic]] = dict.fromkeys(("gaps", "resets", "covered"), zero)
@@ -292,19 +304,19 @@ def _folded(values: Values, first: NDArray[np.intp], count: NDArray[np.intp]) ->
         sums = np.stack([np.add.accumulate(group, axis=0)[-1] for group in groups])
         return sums, np.stack([g.min(axis=0) for g in groups]), np.stack([g.max(axis=0) for g in groups])
     sums = values[first]
-    least, most = sums.copy(), sums.copy()
+    least, most, row = sums.copy(), sums.copy(), np.empty_like(sums)
     common = int(count.min())
     for j in range(1, common):
-        row = values[first + j]
+        np.take(values, first + j, axis=0, out=row, mode="clip")
         sums += row
         np.minimum(least, row, out=least)
         np.maximum(most, row, out=most)
     for j in range(common, int(count.max())):
         some = np.flatnonzero(count > j)
-        row = values[first[some] + j]
-        sums[some] += row
-        least[some] = np.minimum(least[some], row)
-        most[some] = np.maximum(most[some], row)
+        more = values[first[some] + j]
+        sums[some] += more
+        least[some] = np.minimum(least[some], more)
+        most[some] = np.maximum(most[some], more)
     return sums, least, most
 
 

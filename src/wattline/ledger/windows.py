@@ -1,0 +1,175 @@
+"""Energy of series over any window: joules, coverage, bounds and how they were had.
+
+A window is answered from the longest roll-ups that fit into it, and from samples at its ragged edges; or, on request,
+from samples alone. The joules are the same to the microjoule, since both read the same curves
+(docs/explanation/energy.md).
+
+What was not covered adds nothing to the joules and to the coverage, but to the bounds: at least `floor`, at most `rated`
+watts of its column; where `rated` is unknown, the highest power seen in the window, which is said in `assumed`.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import numpy as np
+from msgspec import Struct
+
+from wattline.core.integral import METHOD_WORDS, PER_NS, Nature, nature
+from wattline.core.rollup import HOUR, LADDER, Samples
+from wattline.core.window import between
+from wattline.ledger.account import Account
+from wattline.ledger.hours import Hours
+from wattline.plugin import Column, Entry, Metric, Store
+
+MICROJOULES_PER_KWH: Final = 3_600_000_000_000
+
+NOTHING_KNOWN: Final = "nothing was measured and the rated power is unknown, so there is no upper bound"
+HIGHEST_SEEN: Final = "where nothing was measured, the highest power seen is taken for the upper bound"
+
+
+class Energy(Struct, frozen=True):
+    """Energy of one series over a window, or of several in sum (`entry` None)."""
+
+    entry: Entry | None
+    joules: int
+    """Microjoules that were measured."""
+    covered: int
+    """Nanoseconds of the window that were measured."""
+    asked: int
+    """Nanoseconds of the window."""
+    lower: int
+    """Microjoules, at least; what was not covered is included."""
+    upper: int
+    """Microjoules, at most; what was not covered is included."""
+    method: tuple[str, ...] = ()
+    """`register`, `window average`, `trapezoid`, `delta`: how the energy was had, best first."""
+    gaps: int = 0
+    resets: int = 0
+    assumed: str = ""
+    """Empty, or what the bounds rest upon beside measurement and declared limits, in a phrase."""
+    estimated: str = ""
+    """Empty, or how the values were estimated, in a phrase."""
+
+    @property
+    def kwh(self) -> float:
+        """Kilowatt-hours."""
+        return self.joules / MICROJOULES_PER_KWH
+
+    @property
+    def coverage(self) -> float:
+        """Share of the window that was measured, 0 to 1."""
+        return self.covered / self.asked if self.asked else 0.0
+
+
+def energy(store: Store[Any], entries: Sequence[Entry], start: int, end: int, *, raw: bool = False) -> list[Energy]:
+    """Return the energy of each entry over [start, end) (ns); `raw` reads samples alone. Blocks: call it off the loop.
+
+    Levels, and what is of unknown kind, have no energy: no joules, no coverage, no method.
+    """
+    asked = max(end - start, 0)
+    account = Account(entries)
+    for question in _questions(store, entries, account) if asked else ():
+        for a, b, span in [(start, end, 0)] if raw else plan(start, end):
+            if span:
+                question.ask_cells(a, b, span)
+            else:
+                question.ask_samples(a, b)
+    return [_answer(account, place, entry, asked) for place, entry in enumerate(entries)]
+
+
+def total(energies: Sequence[Energy]) -> Energy:
+    """Return the sum; the time asked and covered is that of all series together."""
+    words = {word for one in energies for word in one.method}
+    return Energy(
+        entry=None,
+        joules=sum(one.joules for one in energies),
+        covered=sum(one.covered for one in energies),
+        asked=sum(one.asked for one in energies),
+        lower=sum(one.lower for one in energies),
+        upper=sum(one.upper for one in energies),
+        method=tuple(word for word in METHOD_WORDS.values() if word in words),
+        gaps=sum(one.gaps for one in energies),
+        resets=sum(one.resets for one in energies),
+        assumed="; ".join(dict.fromkeys(one.assumed for one in energies if one.assumed)),
+        estimated="; ".join(dict.fromkeys(one.estimated for one in energies if one.estimated)),
+    )
+
+
+def plan(start: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """Yield pieces (start, end, span) of a window in order of time: the longest cells that fit, span 0 for samples."""
+    while start < end:
+        span = next((s for s in reversed(LADDER) if start % s == 0 and start + s <= end), 0)
+        if span:
+            longer = next((s for s in LADDER if s > span), end + span)
+            cut = min(end - end % span, start - start % longer + longer)
+        else:
+            cut = min(end, start - start % LADDER[0] + LADDER[0])
+        yield start, cut, span
+        start = cut
+
+
+class _Question(Struct, frozen=True, eq=False):
+    """Some of the entries, which are asked for together, and the account to which their energy goes."""
+
+    store: Store[Any]
+    account: Account
+    metrics: list[Metric]
+    columns: list[Column]
+    places: dict[int, int]
+    """The place in the account by id of the entry."""
+    whole_hours: bool
+
+    def ask_cells(self, start: int, end: int, span: int) -> None:
+        for cells in self.store.cells(list(self.places), start, end, span):
+            for number, some in cells.items():
+                self.account.add_cells(self.places[number], some)
+
+    def ask_samples(self, start: int, end: int) -> None:
+        first, last = (start - start % HOUR, end + -end % HOUR) if self.whole_hours else (start, end)
+        Hours(self.places, start, end, self._add).take(self.store.samples(list(self.places), first, last, around=True))
+
+    def _add(self, samples: Samples, start: int, end: int) -> None:
+        for part in between(samples, self.metrics, self.columns, start, end):
+            self.account.add_part(part, start, end)
+
+
+def _questions(store: Store[Any], entries: Sequence[Entry], account: Account) -> Iterator[_Question]:
+    """Yield what to ask: those that need the samples of whole hours apart from the others, levels not at all."""
+    metrics, columns = [entry.series.metric for entry in entries], [entry.column for entry in entries]
+    for whole in (True, False):
+        places = {
+            entry.id: place
+            for place, entry in enumerate(entries)
+            if nature(entry.series.metric) is not Nature.LEVEL and _needs_whole_hours(entry) is whole
+        }
+        if places:
+            yield _Question(store, account, metrics, columns, places, whole)
+
+
+def _needs_whole_hours(entry: Entry) -> bool:
+    """Say whether the hour around an interval matters to it: its spacing, or a jitter that must be caught up."""
+    return nature(entry.series.metric) is Nature.REGISTER or entry.column.period is None
+
+
+def _answer(account: Account, place: int, entry: Entry, asked: int) -> Energy:
+    column = entry.column
+    if nature(entry.series.metric) is Nature.LEVEL:
+        return Energy(entry, 0, 0, asked, 0, 0, estimated=column.estimate)
+    joules, covered = int(account.joules[place]), int(account.covered[place])
+    core = int(account.lower[place]), int(account.upper[place])
+    lower = core[0] - int(account.down_tail[place] + account.up_head[place])
+    upper = core[1] + int(account.up_tail[place] + account.down_head[place])
+    uncovered = asked - covered
+    most, assumed = column.rated, ""
+    if most is None:
+        most = float(account.peak[place])
+        if uncovered:
+            assumed = HIGHEST_SEEN if most else NOTHING_KNOWN
+    lower = max(lower, min(core[0], 0)) + int(np.floor(column.floor * PER_NS * uncovered))
+    upper += int(np.ceil(most * PER_NS * uncovered))
+    bits = int(account.method[place])
+    return Energy(
+        entry=entry, joules=joules, covered=covered, asked=asked, lower=min(lower, joules), upper=max(upper, joules),
+        method=tuple(word for bit, word in METHOD_WORDS.items() if bits & bit),
+        gaps=int(account.gaps[place]), resets=int(account.resets[place]), assumed=assumed, estimated=column.estimate,
+    )  # fmt: skip
