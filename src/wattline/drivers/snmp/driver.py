@@ -1,0 +1,78 @@
+"""SNMP agents: PDUs, UPSes, BMCs, meters, switches. The protocol is in `wire/snmp`, what a value means in `config`.
+
+A table is walked by GETBULK at the start and at every refresh; between, exactly its cells are asked for, row by row, as
+many as fit into a PDU. So one round trip brings all columns of a row at one time, and nothing is fetched to be dropped.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from wattline.drivers.snmp.config import SnmpConfig
+from wattline.drivers.snmp.plan import make_plan
+from wattline.drivers.snmp.readout import Readout
+from wattline.plugin import Frame, Layout, Malformed, Polled
+from wattline.wire.snmp import Agent, Poll
+
+_SECOND: Final = 1_000_000_000
+_TIME_WINDOW: Final = 100 * _SECOND
+"""After so long a silence of ours a v3 agent's time is asked for again; RFC 3414 section 3.2 allows 150 s."""
+_REFUSAL: Final = 60 * _SECOND
+"""For so long an OID that made the agent refuse a whole PDU is left out."""
+
+
+class Snmp(Polled[SnmpConfig]):
+    """Reads OIDs and tables of one agent."""
+
+    Config = SnmpConfig
+    summary = "SNMP agents (v1, v2c, v3): PDUs, UPSes, BMCs, meters, switches"
+    example = "snmp://public@pdu-1:161/1.3.6.1.4.1.318.1.1.26.9.4.3.1.7.1?unit=W"
+
+    def __init__(self, config: SnmpConfig) -> None:
+        super().__init__(config)
+        self._agent = Agent(config.host, config.port, config.who(), wait=config.wait, tries=config.tries)
+        self._readout: Readout | None = None
+        self._planned = self._asked = self._renewed = 0
+
+    async def open(self) -> Sequence[Layout]:
+        """Resolve the name, show the user (v3), walk tables and templates."""
+        await self._agent.connect()
+        await self._plan()
+        self._planned = self._asked = self._renewed = 0
+        return [self._readout.layout] if self._readout else []
+
+    async def read(self, now: int) -> Sequence[Frame]:
+        """Ask for every cell once."""
+        await self._keep_fresh(now)
+        if self._readout is None:
+            raise Malformed(f"{self._agent.name} answers, but its tables hold nothing of what is asked for")
+        return [self._readout.frame(await self._poll.ask())]
+
+    async def close(self) -> None:
+        """Let go of the socket."""
+        self._agent.close()
+
+    async def _keep_fresh(self, now: int) -> None:
+        """Do what time asks for: the first tick after `open` begins all periods."""
+        self._planned, self._renewed = self._planned or now, self._renewed or now
+        if now - (self._asked or now) > _TIME_WINDOW:
+            await self._agent.refresh()
+        if now - self._planned >= self.config.refresh * _SECOND and self._walks:
+            await self._plan()
+            self._planned = now
+        if now - self._renewed >= _REFUSAL:
+            self._renewed = now
+            if self._poll.refused:
+                self._poll.renew()
+        self._asked = now
+
+    async def _plan(self) -> None:
+        plan = await make_plan(self.config, self._agent)
+        self._poll = Poll(self._agent, [cell.oid for cell in plan.cells], self.config.per_request)
+        if self._readout is not None and plan.cells:
+            self._readout.follow(plan)
+        else:
+            self._readout = Readout(self._agent.name, plan) if plan.cells else None
+
+    @property
+    def _walks(self) -> bool:
+        return bool(self.config.tables) or any("{{" in single.oid for single in self.config.oids)

@@ -1,0 +1,375 @@
+"""One SNMP agent: v1, v2c and v3 over UDP, with the retries, the window and the plain errors that gufo-snmp lacks.
+
+What had to be known of gufo-snmp 0.13, each seen by trying:
+
+- It wants an IP address, and it allows one request in flight for each session. Nothing is asked twice.
+- A refused PDU (`tooBig`, `noSuchName`, `genErr`) looks like an answer without values; so does an answer in which every
+  object is missing. `Poll` finds out which by halving.
+- A wrong community and a wrong privacy password are silence; a wrong user or authentication password is an error.
+- After an agent's restart a v3 session is silent for ever (engine boots and time, RFC 3414 section 3.2): a new
+  `connect` mends it, and `refresh` keeps it fresh where polls are more than 150 s apart (the time window there).
+- Garbage may make its parser panic, which arrives as a `BaseException`; here it is Malformed like any other garbage.
+- Opaque floats arrive as their bytes (`reading` decodes them).
+"""
+
+import asyncio
+import re
+import secrets
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, TypeVar, cast
+from weakref import WeakKeyDictionary, WeakValueDictionary
+
+import gufo.snmp as gufo
+import numpy as np
+from gufo.snmp.aio import SnmpSession
+from msgspec import Struct
+
+from wattline.errors import Malformed, Misconfigured, Unreachable, WattlineError
+from wattline.wire import ber
+
+Value = int | float | str | bytes | None
+"""What an agent says: numbers, OIDs and addresses as text, octets as bytes."""
+
+WINDOW: Final = 32
+"""Most requests in flight to one address, all sessions together: a burst beyond that overruns a socket's buffer."""
+
+LONGEST_TABLE: Final = 20_000
+"""Rows after which a walk is taken for one that never ends."""
+
+AUTHENTICATION: Final = {
+    "md5": gufo.Md5Key, "sha": gufo.Sha1Key, "sha224": gufo.Sha224Key, "sha256": gufo.Sha256Key,
+    "sha384": gufo.Sha384Key, "sha512": gufo.Sha512Key,
+}  # fmt: skip
+PRIVACY: Final = {"des": gufo.DesKey, "aes": gufo.Aes128Key, "aes192": gufo.Aes192Key, "aes256": gufo.Aes256Key}
+
+_SHORTEST_PASSWORD: Final = 8  # RFC 3414 section 11.2
+_NUMBER: Final = re.compile(r"\s*([-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,3})?)\s*[^\d.,:]*$", re.ASCII)
+_FLOATS: Final = {b"\x9f\x78\x04": ">f4", b"\x9f\x79\x08": ">f8"}  # Opaque float and double, as net-snmp writes them
+
+T = TypeVar("T")
+_windows: WeakKeyDictionary[asyncio.AbstractEventLoop, WeakValueDictionary[tuple[str, int], asyncio.Semaphore]] = (
+    WeakKeyDictionary()
+)
+
+
+class Community(Struct, frozen=True):
+    """Who asks, in v1 and v2c. Its repr shows no secret."""
+
+    text: str
+    version: int = 2
+
+    def __repr__(self) -> str:
+        return f"Community(v{self.version})"
+
+
+class User(Struct, frozen=True):
+    """Who asks, in v3: without passwords noAuthNoPriv, with one authNoPriv, with both authPriv."""
+
+    name: str
+    auth: str = "sha"
+    auth_password: str = ""
+    priv: str = "aes"
+    priv_password: str = ""
+
+    def __repr__(self) -> str:
+        return f"User({self.name})"
+
+    def fault(self) -> str:
+        """Say what is wrong with it in words, or nothing."""
+        if not self.name:
+            return "version 3 needs a user"
+        if self.priv_password and not self.auth_password:
+            return "a privacy password needs an authentication password beside it (RFC 3411 knows no privacy alone)"
+        short = 0 < len(self.auth_password) < _SHORTEST_PASSWORD or 0 < len(self.priv_password) < _SHORTEST_PASSWORD
+        return f"a password of version 3 has at least {_SHORTEST_PASSWORD} characters" if short else ""
+
+
+class Agent:
+    """One agent at one address. It has one owner, who asks one thing at a time; `connect` before, `close` after.
+
+    `wait` is how many seconds one answer may take, `tries` how often a request is sent before the agent counts as
+    silent. Every method raises Unreachable (silence, no such name), Malformed (an answer that means nothing) or Misconfigured
+    (the agent says that it does not know this user).
+    """
+
+    def __init__(self, host: str, port: int, who: Community | User, *, wait: float = 1.0, tries: int = 2) -> None:
+        self._host, self._port, self._who = host, port, who
+        self._wait, self._tries = wait, tries
+        self._session: SnmpSession | None = None
+        self._address = ""
+        self._window = asyncio.Semaphore(WINDOW)
+
+    @property
+    def name(self) -> str:
+        """Where it is, as the operator wrote it: `pdu-1:161`."""
+        return f"[{self._host}]:{self._port}" if ":" in self._host else f"{self._host}:{self._port}"
+
+    async def connect(self) -> None:
+        """Resolve the name and begin a session; in v3 learn the engine and its time, and show the user to it."""
+        self._address = await self._resolve()
+        of_loop = _windows.setdefault(asyncio.get_running_loop(), WeakValueDictionary())
+        self._window = of_loop.setdefault((self._address, self._port), asyncio.Semaphore(WINDOW))
+        # No timeout of its own: every request has ours around it, which garbage that keeps coming cannot prolong.
+        options: dict[str, Any] = {"addr": self._address, "port": self._port, "timeout": cast("float", None)}
+        try:
+            if isinstance(self._who, User):
+                self._session = SnmpSession(**options, user=_keys(self._who))
+            else:
+                version = gufo.SnmpVersion.v1 if self._who.version == 1 else gufo.SnmpVersion.v2c
+                self._session = SnmpSession(**options, version=version, community=self._who.text)
+        except OSError as error:
+            raise Unreachable(f"{self.name} cannot be reached from here: {error}") from error
+        await self.refresh()
+
+    def close(self) -> None:
+        """End the session; its socket closes with it."""
+        self._session = None
+
+    async def refresh(self) -> None:
+        """Set a v3 session's idea of the agent's time right; nothing to do in v1 and v2c."""
+        await self._exchange(self._open.refresh)
+
+    async def get(self, oids: list[str]) -> dict[str, Value]:
+        """Ask for values in one PDU. A missing object is missing here; a refused PDU gives nothing at all."""
+        session = self._open
+        try:
+            return await self._exchange(lambda: session.get_many(oids))
+        except gufo.SnmpEncodeError:
+            return {}  # too big before it was sent
+
+    async def walk(self, root: str) -> dict[str, Value]:
+        """Return what stands below `root`, index to value, in the agent's order; by GETBULK, or GETNEXT in v1.
+
+        Raises Malformed when the agent does not go forward, or has more than `LONGEST_TABLE` rows.
+        """
+        step = self._open.fetch(root)
+        found: dict[str, Value] = {}
+        last: tuple[int, ...] = ()
+        while len(found) < LONGEST_TABLE:
+            try:
+                # Asking again sends the same request again: a retry, as everywhere.
+                oid, value = await self._exchange(step.__anext__)
+            except (StopAsyncIteration, gufo.NoSuchInstance):
+                return found
+            arcs = tuple(map(int, oid.split(".")))
+            if arcs <= last or not oid.startswith(f"{root}."):
+                raise Malformed(f"{self.name} walks in a circle at {oid}")
+            last = arcs
+            found[oid[len(root) + 1 :]] = value
+        raise Malformed(f"{self.name} has more than {LONGEST_TABLE} rows below {root}")
+
+    async def types(self, oids: Sequence[str]) -> dict[str, int]:
+        """Return the `ber.Tag` of each value that is there. v3 hides them: nothing is returned then."""
+        if isinstance(self._who, User):
+            return {}
+        tags: dict[str, int] = {}
+        for part in _batched(oids, 20):
+            tags |= await self._types(part)
+        return tags
+
+    async def _types(self, oids: list[str]) -> dict[str, int]:
+        assert isinstance(self._who, Community)
+        community, version = self._who.text.encode(), self._who.version - 1
+        response = await self._exchange(lambda: _ask(self._address, self._port, version, community, oids))
+        if not response.status:
+            return response.tags
+        if len(oids) == 1:
+            return {}
+        middle = len(oids) // 2
+        return await self._types(oids[:middle]) | await self._types(oids[middle:])
+
+    @property
+    def _open(self) -> SnmpSession:
+        if self._session is None:
+            raise Unreachable(f"{self.name} is not connected")
+        return self._session
+
+    async def _resolve(self) -> str:
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(max(self._wait, 1) * 5):
+                found = await loop.getaddrinfo(self._host, self._port, type=socket.SOCK_DGRAM)
+        except TimeoutError as error:
+            raise Unreachable(f"the name server does not answer for {self._host}") from error
+        except (OSError, UnicodeError) as error:
+            raise Unreachable(f"{self._host} is no name that resolves: {error}") from error
+        return str(found[0][4][0])
+
+    async def _exchange(self, ask: Callable[[], Awaitable[T]]) -> T:
+        limit = asyncio.timeout(None)
+        for _ in range(self._tries):
+            limit = asyncio.timeout(self._wait)
+            try:
+                async with self._window, limit:
+                    return await ask()
+            except TimeoutError:
+                if not limit.expired():
+                    break  # the agent's host has answered that nobody listens there; it would say so again
+            except (StopAsyncIteration, gufo.NoSuchInstance, gufo.SnmpEncodeError):
+                raise
+            except BaseException as error:
+                if decision := self._decide(error):
+                    raise decision from error
+                raise
+        raise Unreachable(self._silence(refused=not limit.expired()))
+
+    def _decide(self, error: BaseException) -> WattlineError | None:
+        if isinstance(error, gufo.SnmpAuthError):
+            assert isinstance(self._who, User)
+            return Misconfigured(
+                f"{self.name} refuses user {self._who.name!r}: unknown, wrong password, or wrong level"
+            )
+        if isinstance(error, (gufo.SnmpError, Malformed)) or type(error).__name__ == "PanicException":
+            return Malformed(f"{self.name} answered what is no SNMP: {error}")
+        if isinstance(error, OSError):
+            return Unreachable(f"{self.name} cannot be reached: {error}")
+        return None
+
+    def _silence(self, *, refused: bool) -> str:
+        if refused:
+            return f"{self.name} is refused: its host is up, but nothing listens on that port"
+        wrong = "wrong community"
+        if isinstance(self._who, User):
+            wrong = "wrong privacy password" if self._who.priv_password else "wrong version"
+        sent = "" if self._tries == 1 else f", asked {self._tries} times"
+        return f"no answer from {self.name} within {self._wait:g} s{sent}: host down, wrong port, or {wrong}"
+
+
+class Poll:
+    """What is asked at every tick: some OIDs, cut into PDUs that the agent answers.
+
+    An OID that makes the agent refuse a whole PDU (v1: `noSuchName`) is found by halving and left out until `renew`; a
+    PDU that is too big for it stays halved.
+    """
+
+    def __init__(self, agent: Agent, oids: Sequence[str], per_request: int) -> None:
+        self._agent = agent
+        self._oids = list(dict.fromkeys(oids))
+        self._size = per_request
+        self._pdus: list[list[str]] = []
+        self.refused: set[str] = set()
+        """OIDs that are left out because the agent refuses any PDU that holds them."""
+        self.renew()
+
+    def renew(self) -> None:
+        """Forget what was refused, so that all are asked for again."""
+        self.refused.clear()
+        self._pdus = _batched(self._oids, self._size)
+
+    async def ask(self) -> dict[str, Value]:
+        """Return the values that are there. Raises as `Agent` does, and Malformed when not one is there."""
+        found: dict[str, Value] = {}
+        for pdu in tuple(self._pdus) or (self._oids[:1],):
+            answer = await self._agent.get(pdu)
+            if not answer and len(pdu) > 1:
+                answer = await self._halve(pdu)
+            if not found:
+                found = answer
+            else:
+                found.update(answer)
+        if not found and self._oids:
+            raise Malformed(f"{self._agent.name} answers, but has nothing at {_some(self._oids)}: wrong OID, or a view")
+        if not self._pdus:
+            self.renew()
+        return found
+
+    async def _halve(self, pdu: list[str]) -> dict[str, Value]:
+        parts, found = await self._answered(pdu)
+        answered = [oid for part in parts for oid in part]
+        refused = set(pdu) - set(answered)
+        self.refused |= refused
+        # With the culprits gone the rest fits into one PDU again; without any, the PDU was too big.
+        at = self._pdus.index(pdu)
+        self._pdus[at : at + 1] = [answered] if refused and answered else parts
+        return found
+
+    async def _answered(self, pdu: list[str]) -> tuple[list[list[str]], dict[str, Value]]:
+        parts: list[list[str]] = []
+        found: dict[str, Value] = {}
+        middle = len(pdu) // 2
+        for half in (pdu[:middle], pdu[middle:]):
+            if answer := await self._agent.get(half):
+                parts.append(half)
+                found |= answer
+            elif len(half) > 1:
+                below, answers = await self._answered(half)
+                parts += below
+                found |= answers
+        return parts, found
+
+
+def reading(value: Value) -> int | float | str | None:
+    """Return a value as a number, as the decimal text of one, or None where it is none.
+
+    Reads texts such as `12.5` and `12.5 W`, and opaque floats.
+    """
+    if isinstance(value, int | float):
+        return value
+    if not isinstance(value, bytes):
+        return None
+    if form := _FLOATS.get(value[:3]):
+        try:
+            [number] = np.frombuffer(value[3:], form, 1)
+        except ValueError:
+            return None
+        return float(str(number))  # the double that prints as the float does: 0.1, not 0.10000000149
+    match = _NUMBER.match(value.rstrip(b"\0").decode("utf-8", "replace"))
+    return match[1] if match else None
+
+
+def text(value: Value) -> str:
+    """Return a value as text; octets that are no UTF-8 as hexadecimal pairs."""
+    if not isinstance(value, bytes):
+        return "" if value is None else str(value)
+    try:
+        return value.rstrip(b"\0").decode().strip()
+    except UnicodeDecodeError:
+        return value.hex(":")
+
+
+def _keys(user: User) -> gufo.User:
+    auth = AUTHENTICATION[user.auth](user.auth_password.encode()) if user.auth_password else None
+    priv = PRIVACY[user.priv](user.priv_password.encode()) if user.priv_password else None
+    return gufo.User(user.name, auth_key=auth, priv_key=priv)
+
+
+async def _ask(address: str, port: int, version: int, community: bytes, oids: list[str]) -> ber.Response:
+    """Send one GET from a socket of its own and return the answer to it."""
+    loop = asyncio.get_running_loop()
+    arrived: asyncio.Queue[bytes] = asyncio.Queue(WINDOW)
+    transport, _ = await loop.create_datagram_endpoint(lambda: _Arrivals(arrived), remote_addr=(address, port))
+    request = secrets.randbits(31)
+    try:
+        transport.sendto(ber.get_request(version, community, request, oids))
+        while True:
+            message = await arrived.get()
+            if not message:
+                raise TimeoutError  # refused; see _Arrivals
+            if (response := ber.read_response(message)).request == request:
+                return response
+    finally:
+        transport.close()
+
+
+class _Arrivals(asyncio.DatagramProtocol):
+    """Puts datagrams into a bounded queue; an empty one stands for an ICMP error."""
+
+    def __init__(self, arrived: asyncio.Queue[bytes]) -> None:
+        self._arrived = arrived
+
+    def datagram_received(self, message: bytes, _: tuple[str | Any, int]) -> None:
+        if message and not self._arrived.full():
+            self._arrived.put_nowait(message)
+
+    def error_received(self, _: Exception) -> None:
+        if not self._arrived.full():
+            self._arrived.put_nowait(b"")
+
+
+def _batched(oids: Sequence[str], size: int) -> list[list[str]]:
+    return [list(oids[at : at + size]) for at in range(0, len(oids), size)]
+
+
+def _some(oids: Sequence[str]) -> str:
+    return oids[0] if len(oids) == 1 else f"any of {len(oids)} OIDs, such as {oids[0]}"
