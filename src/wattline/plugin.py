@@ -8,6 +8,7 @@ A plugin is a class found by an entry point `wattline.drivers`, `wattline.sinks`
 registered as a stranger's would be. The errors that a plugin raises are decisions: see `wattline.errors`.
 """
 
+import difflib
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar, dataclass_transform
@@ -59,6 +60,10 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         parts = {name: getattr(url, name) for name in ("host", "port", "user", "password", "path", "fragment")}
         given: dict[str, Any] = {name: value for name, value in parts.items() if value}
         given.update(url.options)
+        for name in given.keys() - set(cls.__struct_fields__):
+            near = difflib.get_close_matches(name, cls.__struct_fields__, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(cls.__struct_fields__)}"
+            raise Misconfigured(f"{url.scheme}://{url.host}: no option {name!r}; {hint}")
         try:
             return msgspec.convert(given, cls, strict=False, dec_hook=decode_secret)
         except msgspec.ValidationError as error:

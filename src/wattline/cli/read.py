@@ -9,6 +9,7 @@ import click
 import msgspec
 import numpy as np
 from msgspec import Struct
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -47,8 +48,8 @@ class Answer(Struct, frozen=True):
 @click.argument("url")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @click.option("--timeout", default=10.0, show_default=True, help="Seconds to wait for the answer.")
-def read(url: str, as_json: bool, timeout: float) -> None:  # noqa: FBT001
-    """Read a meter once and print what it says, with the time that it took.
+def read(url: str, as_json: bool, timeout: float) -> None:
+    r"""Read a meter once and print what it says, with the time that it took.
 
     \b
     Examples:
@@ -70,19 +71,19 @@ def read(url: str, as_json: bool, timeout: float) -> None:  # noqa: FBT001
         Console().print(_table(answer))
 
 
-async def _ask(text: str, timeout: float) -> Answer:
+async def _ask(text: str, patience: float) -> Answer:
     url = Url.parse(text)
     name, kind = Registry.installed().driver_of(url)
     driver = kind(kind.Config.from_url(url))
     clock = SystemClock()
     try:
-        async with asyncio.timeout(timeout):
+        async with asyncio.timeout(patience):
             await driver.open()
             began = clock.monotonic()
             frames = await _frames(driver, clock)
             latency = (clock.monotonic() - began) / 1e9
     except TimeoutError as error:
-        raise Unreachable(f"no answer within {timeout:g} s") from error
+        raise Unreachable(f"no answer within {patience:g} s") from error
     finally:
         await driver.close()
     return Answer(hide_password(text), name, latency, [reading for frame in frames for reading in _readings(frame)])
@@ -121,13 +122,18 @@ def _readings(frame: Frame) -> list[Reading]:
 
 def _table(answer: Answer) -> Table:
     title = f"{answer.meter}  ({answer.driver}, {len(answer.values)} values in {answer.latency * 1000:.1f} ms)"
-    table = Table("device", "metric", "labels", title=escape(title), title_justify="left")
+    table = Table(title=escape(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    labelled = any(one.labels for one in answer.values)
+    table.add_column("device", overflow="fold")
+    table.add_column("metric", overflow="fold")
+    if labelled:
+        table.add_column("labels", overflow="fold")
     table.add_column("value", justify="right")
     table.add_column("unit")
-    table.add_column("")
+    table.add_column("kind")
     for one in answer.values:
         value = one.value if isinstance(one.value, str) else f"{one.value:.12g}"
-        labels = ", ".join(f"{name}={text}" for name, text in one.labels.items())
-        note = f"estimated: {one.estimated}" if one.estimated else one.kind
-        table.add_row(*map(escape, (one.device, one.metric, labels, value, one.unit, note)))
+        labels = [", ".join(f"{name}={text}" for name, text in one.labels.items())] if labelled else []
+        kind = f"estimated: {one.estimated}" if one.estimated else one.kind
+        table.add_row(*map(escape, (one.device, one.metric, *labels, value, one.unit, kind)))
     return table
