@@ -115,8 +115,8 @@ class Curve(Struct, frozen=True, eq=False):
     """The curves of k series with common times and a common fate (what is covered): n samples, n - 1 intervals.
 
     `total` [n, k] are microjoules from the first sample to each; `below` and `above` [n, k] by how much less and more
-    it may be, None: by nothing. They are int64, or float64 that are integers below 2^53. `ends` are the watts at both ends
-    of each interval where the curve is quadratic, None where it is linear. `resolution` is int64[k]; `rated` watts[k],
+    it may be, None: by nothing. They are int64, or float64 that are integers below 2^53. `ends` are the watts at both
+    ends of each interval where the curve is quadratic, None where it is linear. `resolution` is int64[k]; `rated` watts[k],
     inf where unknown; `accuracy` a ratio[k].
     """
 
@@ -170,7 +170,8 @@ class Curve(Struct, frozen=True, eq=False):
         sums = [_plus(field, cut, more) for field, more in zip(fields, (part, *bounds, *slack), strict=True)]
         covered = at.covered.copy()
         covered[cut] += np.where(self.covered[place], passed[:, 0], 0)
-        return Reading(*sums, covered)
+        joules, low_down, low_up, high_down, high_up, down, up = sums
+        return Reading(joules, low_down, low_up, high_down, high_up, down, up, covered)
 
     def _power_bounds(self, place: NDArray[np.intp], passed: Times, length: Times) -> tuple[Values, list[Values]]:
         assert self.ends is not None
@@ -204,12 +205,12 @@ def _slack(energy: Joules, passed: Times, length: Times, rated: Values) -> tuple
     return np.maximum(here - _integers(np.floor(low)), 0), np.maximum(_integers(np.ceil(high)) - here, 0)
 
 
-def quadratic(start: Values, end: Values, passed: Times, length: Times) -> Values:
+def quadratic(start: Values, end: Values, passed: Times | int, length: Times | int) -> Values:
     """Return the rounded microjoules after `passed` of `length` ns between linear watts, broadcast."""
-    return np.rint((start + (end - start) * (passed / (2.0 * length))) * (passed * PER_NS))
+    return np.asarray(np.rint((start + (end - start) * (passed / (2.0 * length))) * (passed * PER_NS)), np.float64)
 
 
-def trapezoid(start: Values, end: Values, length: Times) -> Values:
+def trapezoid(start: Values, end: Values, length: Times | int) -> Values:
     """Return the rounded microjoules of whole intervals (ns), broadcast."""
     result = start + end
     result *= length * (PER_NS / 2)
@@ -278,7 +279,7 @@ def register_curves(
     """Return curves of registers, joules float64[n, k] finite: the well-behaved together, the others one by one."""
     length = np.diff(time)
     delta = counter.differences(joules)
-    odd = (delta < 0).any(axis=0)
+    odd: Mask = np.asarray((delta < 0).any(axis=0))
     for place, column in enumerate(columns):
         odd[place] |= bool((delta[:, place] > counter.step_limit(length, column)).any())
     groups: dict[int, list[int]] = {}
@@ -354,7 +355,6 @@ def _integers(values: Totals) -> Joules:
 def _from_zero(steps: Totals, small: bool = False) -> Totals:
     """Return sums from the first sample to each, int64 or, where they stay `small`, in the type of the steps."""
     exact = steps if small else _integers(steps)
-    total = np.empty((len(exact) + 1, exact.shape[1]), exact.dtype)
-    total[0] = 0
+    total: Totals = np.zeros((len(exact) + 1, exact.shape[1]), exact.dtype)
     np.cumsum(exact, axis=0, out=total[1:])
     return total

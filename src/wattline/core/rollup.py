@@ -14,7 +14,7 @@ history, but a mean or an energy of them means nothing. `min` .. `last` are NaN 
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from msgspec import Struct, structs
@@ -129,6 +129,10 @@ class Samples(NamedTuple):
         run = None if self.run is None else self.run[a:b]
         return Samples(self.places, self.time[a:b], self.values[a:b], run, first - a, last - a)
 
+    def rows(self, a: int, b: int) -> "Samples":
+        """Return the samples a to b, of which nothing is said about the hour."""
+        return Samples(self.places, self.time[a:b], self.values[a:b], None if self.run is None else self.run[a:b])
+
     def one_run_at_a_time(self) -> "Samples":
         """Leave out what an older run says of a time that a newer one spans: after a backward step of the clock two
         runs speak of the same minutes, and to go to and fro between them would look like resets.
@@ -148,9 +152,8 @@ class Samples(NamedTuple):
 def split(time: Times, values: Values, present: Mask | None, run: Times | None) -> Iterator[Samples]:
     """Yield the series that are there in every frame and finite together, then each of the others alone."""
     with np.errstate(invalid="ignore", over="ignore"):
-        whole = np.isfinite(values.sum(axis=0))
-    if not whole.all():
-        whole |= np.isfinite(values).all(axis=0)
+        clean = bool(np.isfinite(values.sum()))  # a finite sum has finite terms, and is soon had
+    whole = np.full(values.shape[1], True) if clean else np.isfinite(values).all(axis=0)
     if present is not None:
         whole &= present.all(axis=0)
     if run is not None and len(run) and (run == run[0]).all():
@@ -237,13 +240,13 @@ def _roll_block(
             parts[samples.places[at]].append(Cells(span=FINEST, start=start, **own))
 
 
-def _energy(curve: Curve | None, edges: Times, k: int) -> dict[str, NDArray[np.generic]]:
+def _energy(curve: Curve | None, edges: Times, k: int) -> dict[str, NDArray[Any]]:
     """Return the energy columns of cells between edges: [c, k], or [c] where the series have them in common."""
     c = len(edges) - 1
     if curve is None or not len(curve.covered):
         zero = np.zeros(c, np.int64)
         slack = np.zeros((c, k), np.int64)
-        fields: dict[str, NDArray[np.generic]] = dict.fromkeys(("gaps", "resets", "covered"), zero)
+        fields: dict[str, NDArray[Any]] = dict.fromkeys(("gaps", "resets", "covered"), zero)
         fields |= dict.fromkeys(("joules", "lower", "upper", *_SLACKS), slack)
         return {**fields, "method": np.zeros(c, np.uint8)}
     at = curve.read(edges)
@@ -279,7 +282,7 @@ def _methods(curve: Curve, edges: Times) -> NDArray[np.uint8]:
     return np.asarray(bits, np.uint8)
 
 
-def _statistics(samples: Samples, edges: Times) -> dict[str, NDArray[np.generic]]:
+def _statistics(samples: Samples, edges: Times) -> dict[str, NDArray[Any]]:
     """Return count [c] and sum, min, max, first, last [c, k] of the finite samples between edges."""
     time, values = samples.time, samples.values
     known = np.isfinite(values[:, 0])
@@ -352,7 +355,7 @@ def merged(cells: Cells, head: NDArray[np.intp], bucket: Times, span: int) -> Ce
     closes[tail] = cells.start[tail] + cells.span != bucket[tail] + span
     lower = cells.lower - np.where(opens, cells.up_head, 0) - np.where(closes, cells.down_tail, 0)
     upper = cells.upper + np.where(opens, cells.down_head, 0) + np.where(closes, cells.up_tail, 0)
-    fields = {name: np.add.reduceat(getattr(cells, name), head) for name in _ADDED}
+    fields: dict[str, NDArray[Any]] = {name: np.add.reduceat(getattr(cells, name), head) for name in _ADDED}
     fields |= {"lower": np.add.reduceat(lower, head), "upper": np.add.reduceat(upper, head)}
     for name in ("down_head", "up_head"):
         fields[name] = np.where(opens[head], 0, getattr(cells, name)[head])
@@ -362,7 +365,7 @@ def merged(cells: Cells, head: NDArray[np.intp], bucket: Times, span: int) -> Ce
     return Cells(span=span, start=bucket[head], **fields, **_values_merged(cells, head, tail))
 
 
-def _values_merged(cells: Cells, head: NDArray[np.intp], tail: NDArray[np.intp]) -> dict[str, Values]:
+def _values_merged(cells: Cells, head: NDArray[np.intp], tail: NDArray[np.intp]) -> dict[str, NDArray[Any]]:
     sums = _folded(cells.sum[:, None], head, tail - head + 1)[0][:, 0]
     place = np.arange(len(cells))
     first = np.minimum.reduceat(np.where(cells.count > 0, place, len(cells)), head)

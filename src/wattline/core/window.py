@@ -6,13 +6,14 @@ no curve: sums over intervals, in slices that stay in the processor's cache.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
 from wattline.core.counter import Joules
-from wattline.core.integral import EXACT, PER_NS, Curve, Method, Nature, gap_limit, nature, power_curve, trapezoid
+from wattline.core.integral import EXACT, PER_NS, Curve, Method, Nature, gap_limit, nature, quadratic, trapezoid
 from wattline.core.rollup import Samples, curves
 from wattline.model import Column, Mask, Metric, Times, Values
 
@@ -41,10 +42,40 @@ class Part(Struct, frozen=True, eq=False):
     peak: Values
 
 
-def between(samples: Samples, metrics: Sequence[Metric], columns: Sequence[Column], start: int, end: int) -> list[Part]:
-    """Return the energy of one hour's samples (and neighbours) from `start` to `end` within that hour; no levels."""
-    if _plain_power(samples, metrics, columns):
-        return [_power(samples.one_run_at_a_time(), [columns[place] for place in samples.places], start, end)]
+class Hour(NamedTuple):
+    """The samples of one hour, which may be none, and the sample before and after it, if there is one."""
+
+    inside: Samples
+    before: Samples | None = None
+    after: Samples | None = None
+
+    def whole(self) -> Samples:
+        """Return all in one."""
+        n = len(self.inside.time)
+        parts = [part for part in (self.before, self.inside, self.after) if part is not None and len(part.time)]
+        first = 0 if self.before is None else 1
+        return joined(parts)._replace(first=first, last=first + n)
+
+
+def joined(parts: Sequence[Samples]) -> Samples:
+    """Put samples of the same series one behind the other."""
+    if len(parts) == 1:
+        return parts[0]
+    runs = [part.run for part in parts if part.run is not None]
+    return Samples(
+        parts[0].places,
+        np.concatenate([part.time for part in parts]),
+        np.concatenate([part.values for part in parts]),
+        np.concatenate(runs) if len(runs) == len(parts) else None,
+    )
+
+
+def between(hour: Hour, metrics: Sequence[Metric], columns: Sequence[Column], start: int, end: int) -> list[Part]:
+    """Return the energy of an hour's samples from `start` to `end` within that hour; of levels nothing."""
+    own = [columns[place] for place in hour.inside.places]
+    if _plain_power(hour.inside, metrics, columns) and _forward(hour.inside.run):
+        return [_power(hour, own, start, end)]
+    samples = hour.whole()
     edges = np.array([start, end], np.int64)
     return [
         _of_curve([samples.places[at] for at in group], curve, edges)
@@ -53,9 +84,14 @@ def between(samples: Samples, metrics: Sequence[Metric], columns: Sequence[Colum
     ]
 
 
+def _forward(run: Times | None) -> bool:
+    """Say whether no run speaks of a time after a newer one has begun."""
+    return run is None or bool((run[1:] >= run[:-1]).all())
+
+
 def _plain_power(samples: Samples, metrics: Sequence[Metric], columns: Sequence[Column]) -> bool:
     first = columns[samples.places[0]]
-    return first.window is None and all(
+    return first.period is not None and all(
         nature(metrics[place]) is Nature.POWER
         and columns[place].window is None
         and not columns[place].accuracy
@@ -86,48 +122,94 @@ def _of_curve(places: list[int], curve: Curve, edges: Times) -> Part:
     )  # fmt: skip
 
 
-def _power(samples: Samples, columns: Sequence[Column], start: int, end: int) -> Part:
-    """Sum the intervals that lie in [start, end) whole, and read the curve of the two that may be cut."""
-    time, watts, run = samples.time, samples.values, samples.run
-    limit = gap_limit(np.diff(time) if samples.last > samples.first else time[:0], columns[0])
-    first, last = (int(i) for i in np.searchsorted(time, (start, end)))  # time[first] >= start, time[last - 1] < end
+def _power(hour: Hour, columns: Sequence[Column], start: int, end: int) -> Part:
+    """Sum the intervals that lie in [start, end) whole, and cut the two or four others."""
+    inside = hour.inside
+    time, watts, run = inside.time, inside.values, inside.run
+    limit = gap_limit(time[:0], columns[0])  # the period is known, so no spacing matters
+    first, last = (int(i) for i in np.searchsorted(time, (start, end)))
     if last < len(time) and time[last] == end:
         last += 1
-    joules, lower, upper, peak, covered, gaps = _whole(
-        time[first:last], watts[first:last], None if run is None else run[first:last], limit, end
-    )
-    edges = np.array([start, end], np.int64)
-    for i in {i for i in (first - 1, last - 1) if 0 <= i < len(time) - 1}:
-        two = slice(i, i + 2)
-        cut = _of_curve(
-            [], power_curve(time[two], watts[two], columns, limit, None if run is None else run[two]), edges
-        )
-        joules, lower, upper = joules + cut.joules, lower + cut.lower, upper + cut.upper
-        covered, gaps, peak = covered + cut.covered, gaps + cut.gaps, np.maximum(peak, cut.peak)
+    sums = _whole(time[first:last], watts[first:last], None if run is None else run[first:last], limit, end)
+    pairs = [inside.rows(i, i + 2) for i in {first - 1, last - 1} if 0 <= i < len(time) - 1]
+    if not len(time) and hour.before is not None and hour.after is not None:
+        pairs.append(joined([hour.before, hour.after]))
+    elif len(time):
+        if hour.before is not None and start <= time[0]:
+            pairs.append(joined([hour.before, inside.rows(0, 1)]))
+        if hour.after is not None and time[-1] < end:
+            pairs.append(joined([inside.rows(len(time) - 1, len(time)), hour.after]))
+    for pair in pairs:
+        sums = sums.plus(_cut(pair, limit, start, end))
+    peak = sums.peak
+    if any(column.rated is None for column in columns) and last > first:
+        seen = watts[first:last]
+        peak = np.maximum(peak, np.where(np.isfinite(seen), seen, 0.0).max(axis=0))
     none = np.zeros(len(columns), np.int64)
     return Part(
-        places=samples.places, joules=joules, lower=lower, upper=upper, down_head=none, up_head=none, down_tail=none,
-        up_tail=none, covered=covered, gaps=gaps, resets=0, method=int(Method.TRAPEZOID) if covered else 0, peak=peak,
+        places=inside.places, joules=sums.joules, lower=sums.joules - sums.below, upper=sums.joules + sums.above,
+        down_head=none, up_head=none, down_tail=none, up_tail=none, covered=sums.covered, gaps=sums.gaps, resets=0,
+        method=int(Method.TRAPEZOID) if sums.covered else 0, peak=peak,
     )  # fmt: skip
 
 
-def _whole(
-    time: Times, watts: Values, run: Times | None, limit: int, end: int
-) -> tuple[Joules, Joules, Joules, Values, int, int]:
-    """Return joules, lower, upper, peak [k], covered ns and gaps of all intervals between the samples given."""
-    k = watts.shape[1]
-    none = np.zeros(k, np.int64)
-    if not len(time):
-        return none, none, none, np.zeros(k), 0, 0
+class _Sums(NamedTuple):
+    """Joules [k] of some intervals, how much less and more it may be, covered ns, gaps, and the highest watts [k]."""
+
+    joules: Joules
+    below: Joules
+    above: Joules
+    covered: int
+    gaps: int
+    peak: Values
+
+    def plus(self, more: "_Sums") -> "_Sums":
+        return _Sums(
+            self.joules + more.joules, self.below + more.below, self.above + more.above,
+            self.covered + more.covered, self.gaps + more.gaps, np.maximum(self.peak, more.peak),
+        )  # fmt: skip
+
+
+def _cut(pair: Samples, limit: int, start: int, end: int) -> _Sums:
+    """Return what one interval gives between `start` and `end`."""
+    (t0, t1), (p0, p1) = pair.time.tolist(), pair.values
+    none = np.zeros(len(p0), np.int64)
+    known = bool(np.isfinite(p1[0]))
+    covered = t1 - t0 <= limit and known and bool(np.isfinite(p0[0]))
+    if pair.run is not None and pair.run[0] != pair.run[1]:
+        covered = False
+    gaps = int(known and not covered and start <= t1 < end)
+    a, b = max(start, t0), min(end, t1)
+    if not covered or a >= b:
+        return _Sums(none, none, none, 0, gaps, np.zeros(len(p0)))
+    curve = [_until(p0, p1, t, t0, t1) for t in (a, b)]
+    joules = (curve[1] - curve[0]).astype(np.int64)
+    most, least = np.maximum(p0, p1) * ((b - a) * PER_NS), np.minimum(p0, p1) * ((b - a) * PER_NS)
+    below = np.ceil(np.maximum(joules - least, 0)).astype(np.int64)
+    above = np.ceil(np.maximum(most - joules, 0)).astype(np.int64)
+    return _Sums(joules, below, above, b - a, gaps, np.maximum(p0, p1))
+
+
+def _until(p0: Values, p1: Values, t: int, t0: int, t1: int) -> Values:
+    """Return the curve of one interval at `t`, rounded: exactly the curve of core/integral."""
+    if t == t1:
+        return trapezoid(p0, p1, t1 - t0)
+    return quadratic(p0, p1, t - t0, t1 - t0) if t > t0 else np.zeros(len(p0))
+
+
+def _whole(time: Times, watts: Values, run: Times | None, limit: int, end: int) -> _Sums:
+    """Return the sums over all intervals between the samples given; the peak is left to who needs it."""
+    none = np.zeros(watts.shape[1], np.int64)
+    if len(time) < 2:
+        return _Sums(none, none, none, 0, 0, np.zeros(len(none)))
     length = np.diff(time)
     covered, known = _covered(length, watts, run, limit)
     if not known.all():
         watts = np.where(known[:, None], watts, 0.0)
-    peak = watts.max(axis=0)
     gaps = int(np.count_nonzero(~covered & known[1:] & (time[1:] < end)))
     if not covered.all():
         length = np.where(covered, length, 0)
-    if max(float(peak.max()), -float(watts.min())) * PER_NS * 4 * int(time[-1] - time[0]) >= EXACT:
+    if max(float(watts.max()), -float(watts.min())) * PER_NS * 4 * int(time[-1] - time[0]) >= EXACT:
         steps = trapezoid(watts[:-1], watts[1:], length[:, None]).astype(np.int64)
         half = np.abs(np.diff(watts, axis=0)) * (length[:, None] * (PER_NS / 2))
         joules, spread = steps.sum(axis=0), half.sum(axis=0)
@@ -135,7 +217,7 @@ def _whole(
         joules, spread = _sums(watts, length)
     # The relative part covers what the sum of floats lost; half a microjoule an interval what rounding did.
     slack = np.ceil(spread * (1 + 1e-12) + 0.5 * len(length)).astype(np.int64)
-    return joules, joules - slack, joules + slack, peak, int(length.sum()), gaps
+    return _Sums(joules, slack, slack, int(length.sum()), gaps, np.zeros(len(none)))
 
 
 def _covered(length: Times, watts: Values, run: Times | None, limit: int) -> tuple[Mask, Mask]:

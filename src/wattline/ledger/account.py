@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
+from wattline.core.counter import Joules
 from wattline.core.integral import PER_NS, Nature, nature
 from wattline.core.rollup import Cells
 from wattline.core.window import Part
@@ -66,7 +68,7 @@ class Account:
         self._edge[place] = cells.start[-1] + cells.span
         self.down_tail[place], self.up_tail[place] = cells.down_tail[-1], cells.up_tail[-1]
 
-    def _settle(self, places: np.ndarray, start: int, down: np.ndarray, up: np.ndarray) -> None:  # type: ignore[type-arg]
+    def _settle(self, places: NDArray[np.intp], start: int, down: Joules, up: Joules) -> None:
         """Close the edge between what was added last and what begins at `start`."""
         fresh = self._edge[places] == _NOWHERE
         self.down_head[places[fresh]], self.up_head[places[fresh]] = down[fresh], up[fresh]

@@ -5,15 +5,17 @@ series comes, or the end. Series that share times stay side by side as a matrix 
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 
 from wattline.core.rollup import HOUR, Samples, hours, split
+from wattline.core.window import Hour, joined
 from wattline.model import Times
 from wattline.plugin import Block
 
-Evaluate = Callable[[Samples, int, int], None]
-"""Called with an hour's samples and neighbours and the piece of the window, within that hour, that they are to tell."""
+Evaluate = Callable[[Hour, int, int], None]
+"""Called with an hour and the piece of the window, within that hour, that it is to tell."""
 
 
 class Hours:
@@ -23,7 +25,7 @@ class Hours:
         """`places` numbers the series by id, as `evaluate` is to know them."""
         self._place = places
         self._start, self._end, self._evaluate = start, end, evaluate
-        self._waiting: dict[tuple[int, ...], Samples] = {}
+        self._waiting: dict[tuple[int, ...], Hour] = {}
         self._group: dict[int, tuple[int, ...]] = {}
 
     def take(self, slices: Iterable[Sequence[Block]]) -> None:
@@ -32,8 +34,8 @@ class Hours:
             for block in blocks:
                 for piece in self._pieces(block):
                     self._arrive(piece)
-        for samples in list(self._waiting.values()):
-            self._tell(samples, None)
+        for hour in list(self._waiting.values()):
+            self._tell(hour, None)
         self._waiting.clear()
 
     def _pieces(self, block: Block) -> Iterator[Samples]:
@@ -42,52 +44,55 @@ class Hours:
             return
         edges = np.arange(block.time[0] // HOUR * HOUR, block.time[-1] + 1, HOUR)
         bounds = [*np.searchsorted(block.time, edges).tolist(), len(block.time)]
-        for a, b in zip(bounds[:-1], bounds[1:], strict=True):
+        for a, b in pairwise(bounds):
             if a < b:
                 present = None if block.present is None else block.present[a:b]
                 run = None if block.run is None else block.run[a:b]
                 for part in split(block.time[a:b], block.values[a:b], present, run):
                     if len(part.time):
                         places = [self._place[block.ids[i]] for i in part.places]
-                        yield part._replace(places=places, last=len(part.time), run=_numbered(part, run))
+                        yield part._replace(places=places, run=_numbered(part, run))
 
     def _arrive(self, fresh: Samples) -> None:
         key = tuple(fresh.places)
-        if key not in self._waiting and (len(key) > 1 or key[0] in self._group) and self._break_up(key):
+        if key not in self._waiting and self._break_up(key) and len(key) > 1:
             for i, place in enumerate(key):
-                self._arrive(fresh._replace(places=[place], values=fresh.values[:, i : i + 1]))
+                self._arrive(_column(fresh, i, place))
             return
         old = self._waiting.get(key)
-        if old is not None and fresh.time[0] // HOUR == old.time[old.first] // HOUR:
-            fresh = _together(old, fresh)
-        elif old is not None:
+        if old is None:
+            self._waiting[key] = Hour(fresh)
+        elif fresh.time[0] // HOUR == old.inside.time[0] // HOUR:
+            self._waiting[key] = Hour(_together(old.inside, fresh), old.before)
+        else:
             self._tell(old, fresh)
-            fresh = _behind(_row(old, old.last - 1), fresh)
-        self._waiting[key] = fresh
+            self._waiting[key] = Hour(fresh, old.inside.rows(len(old.inside.time) - 1, len(old.inside.time)))
         self._group.update(dict.fromkeys(key, key))
 
     def _break_up(self, key: tuple[int, ...]) -> bool:
         """Make the series of `key` wait one by one, where any of them waits in other company; say whether one did."""
         companies = {self._group[place] for place in key if place in self._group}
         for company in companies:
-            samples = self._waiting.pop(company)
+            hour = self._waiting.pop(company)
             for i, place in enumerate(company):
                 self._group[place] = (place,)
-                self._waiting[place,] = samples._replace(places=[place], values=samples.values[:, i : i + 1])
-        return bool(companies) and (len(key) > 1)
+                before = None if hour.before is None else _column(hour.before, i, place)
+                self._waiting[place,] = Hour(_column(hour.inside, i, place), before)
+        return bool(companies)
 
-    def _tell(self, samples: Samples, later: Samples | None) -> None:
-        """Evaluate the hour of some samples, and the hours without any until `later`."""
-        hour = int(samples.time[samples.first]) // HOUR * HOUR
-        whole = samples if later is None else _behind(samples, _row(later, 0), samples.first, samples.last)
-        for a, b in hours(max(hour, self._start), min(hour + HOUR, self._end)):
-            self._evaluate(whole, a, b)
-        if later is None:
+    def _tell(self, hour: Hour, later: Samples | None) -> None:
+        """Evaluate an hour, and the hours without samples between it and `later`."""
+        begin = int(hour.inside.time[0]) // HOUR * HOUR
+        after = None if later is None else later.rows(0, 1)
+        for a, b in hours(max(begin, self._start), min(begin + HOUR, self._end)):
+            self._evaluate(hour._replace(after=after), a, b)
+        if after is None:
             return
-        until = int(later.time[0]) // HOUR * HOUR
-        two = _behind(_row(samples, samples.last - 1), _row(later, 0))
-        for a, b in hours(max(hour + HOUR, self._start), min(until, self._end)):
-            self._evaluate(two._replace(first=1, last=1), a, b)
+        n = len(hour.inside.time)
+        empty = Hour(hour.inside.rows(n, n), hour.inside.rows(n - 1, n), after)
+        until = int(after.time[0]) // HOUR * HOUR
+        for a, b in hours(max(begin + HOUR, self._start), min(until, self._end)):
+            self._evaluate(empty, a, b)
 
 
 def _numbered(part: Samples, run: Times | None) -> Times | None:
@@ -97,34 +102,15 @@ def _numbered(part: Samples, run: Times | None) -> Times | None:
     return np.full(len(part.time), run[0], np.int64)
 
 
-def _row(samples: Samples, i: int) -> Samples:
-    run = None if samples.run is None else samples.run[i : i + 1]
-    return Samples(samples.places, samples.time[i : i + 1], samples.values[i : i + 1], run)
-
-
-def _behind(before: Samples, after: Samples, first: int | None = None, last: int | None = None) -> Samples:
-    """Put samples one behind the other; the hour is that of `after`, unless `first` and `last` say otherwise."""
-    n = len(before.time)
-    run = None
-    if before.run is not None and after.run is not None:
-        run = np.concatenate([before.run, after.run])
-    return Samples(
-        after.places,
-        np.concatenate([before.time, after.time]),
-        np.concatenate([before.values, after.values]),
-        run,
-        n + after.first if first is None else first,
-        n + after.last if last is None else last,
-    )
+def _column(samples: Samples, i: int, place: int) -> Samples:
+    return samples._replace(places=[place], values=samples.values[:, i : i + 1])
 
 
 def _together(old: Samples, fresh: Samples) -> Samples:
     """Join samples of one hour, sorted by time and run."""
-    whole = _behind(old, fresh, old.first, old.last + len(fresh.time))
+    both = joined([old, fresh])
     if old.time[-1] < fresh.time[0]:
-        return whole
-    run = np.zeros(len(whole.time), np.int64) if whole.run is None else whole.run
-    order = np.lexsort((run, whole.time))
-    return whole._replace(
-        time=whole.time[order], values=whole.values[order], run=None if whole.run is None else run[order]
-    )
+        return both
+    run = np.zeros(len(both.time), np.int64) if both.run is None else both.run
+    order = np.lexsort((run, both.time))
+    return both._replace(time=both.time[order], values=both.values[order], run=None if both.run is None else run[order])

@@ -4,8 +4,9 @@ A window is answered from the longest roll-ups that fit into it, and from sample
 from samples alone. The joules are the same to the microjoule, since both read the same curves
 (docs/explanation/energy.md).
 
-What was not covered adds nothing to the joules and to the coverage, but to the bounds: at least `floor`, at most `rated`
-watts of its column; where `rated` is unknown, the highest power seen in the window, which is said in `assumed`.
+What was not covered adds nothing to the joules and to the coverage, but to the bounds: at least `floor`, at most
+`rated` watts of its column; where `rated` is unknown, the highest power seen in what was read (an interval, or a cell of
+a register), which is said in `assumed`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,8 +16,8 @@ import numpy as np
 from msgspec import Struct
 
 from wattline.core.integral import METHOD_WORDS, PER_NS, Nature, nature
-from wattline.core.rollup import HOUR, LADDER, Samples
-from wattline.core.window import between
+from wattline.core.rollup import HOUR, LADDER
+from wattline.core.window import Hour, between
 from wattline.ledger.account import Account
 from wattline.ledger.hours import Hours
 from wattline.plugin import Column, Entry, Metric, Store
@@ -128,8 +129,8 @@ class _Question(Struct, frozen=True, eq=False):
         first, last = (start - start % HOUR, end + -end % HOUR) if self.whole_hours else (start, end)
         Hours(self.places, start, end, self._add).take(self.store.samples(list(self.places), first, last, around=True))
 
-    def _add(self, samples: Samples, start: int, end: int) -> None:
-        for part in between(samples, self.metrics, self.columns, start, end):
+    def _add(self, hour: Hour, start: int, end: int) -> None:
+        for part in between(hour, self.metrics, self.columns, start, end):
             self.account.add_part(part, start, end)
 
 
