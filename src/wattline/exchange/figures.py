@@ -26,6 +26,11 @@ def is_text(kind: Any) -> bool:
     return any(test(kind) for test in _TEXT_TYPES)
 
 
+def _typed(column: Any) -> Any:
+    """Return a column of nothing but nulls as texts."""
+    return column.cast(pa.string()) if pa.types.is_null(column.type) else column
+
+
 def times(column: Any, *, unit: str, naive: bool) -> tuple[Times, Faults]:
     """Return the times of an Arrow array; numbers count `unit` (s, ms, us, ns) since the epoch, exactly in decimals.
 
@@ -33,6 +38,7 @@ def times(column: Any, *, unit: str, naive: bool) -> tuple[Times, Faults]:
     """
     if pa.types.is_dictionary(column.type):
         return _spread(column, *times(column.dictionary, unit=unit, naive=naive), "it has no time")
+    column = _typed(column)
     empty = _nulls(column)
     if is_text(column.type):
         found, faults = _text_times(column.cast(pa.string()), unit, naive=naive)
@@ -51,6 +57,7 @@ def times(column: Any, *, unit: str, naive: bool) -> tuple[Times, Faults]:
 
 def values(column: Any) -> tuple[Values, Mask, Faults]:
     """Return the values of an Arrow array and where there are any; texts are read as decimals, NaN, Inf and -Inf."""
+    column = _typed(column)
     there = ~_nulls(column)
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)

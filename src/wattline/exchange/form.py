@@ -35,7 +35,8 @@ DESCRIBING: Final = (
 """Columns that say something of a series, beside its identity."""
 NAMING: Final = ("device", "metric", "labels", *DESCRIBING)
 """Columns whose values are texts that repeat: all that belongs to a series."""
-ALL: Final = (*PLAIN, "text", "run", *DESCRIBING)
+ALL: Final = (*PLAIN, *DESCRIBING, "text", "run")
+"""All columns, in the order in which they are written."""
 SINCE_EPOCH: Final = {"s": NANOSECONDS, "ms": NANOSECONDS // 1000, "us": 1000, "ns": 1}
 """Nanoseconds in each unit in which a time may be counted."""
 
