@@ -1,0 +1,200 @@
+"""Writing: one transaction and one staged row per commit; its commit is the acknowledgement.
+
+The loop over batches is the only one per batch in the store, so it does little: it finds the layout and the life,
+tells repeats, and collects references. Everything else is arithmetic on the row as a whole.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wattline.model import Batch, Values
+from wattline.plugin import Refused
+from wattline.stores.sqlite.catalogue import Catalogue, Known, Plan
+from wattline.stores.sqlite.pieces import COMMIT
+from wattline.stores.sqlite.received import Life
+from wattline.stores.sqlite.staging import ENTRY, PARTLY, Directory, Row, pack, pad, parse
+from wattline.units import NANOSECONDS
+
+HOUR: Final = 3600 * NANOSECONDS
+_EPOCH: Final = 1 << 31
+"""Added to an hour, which may lie before 1970, to make a mark."""
+_DOUBLE: Final = np.dtype(np.float64)
+_TIME: Final = np.dtype(np.int64)
+
+
+class Collected(NamedTuple):
+    """What one write brings: batches as a directory and parts, and what they add to the catalogue."""
+
+    directory: Directory
+    parts: list[Any]
+    taken: list[tuple[Life, int]]
+    plan: Plan
+    absent: int
+    repeats: int
+    late: int
+
+
+class Committed(NamedTuple):
+    """A staged row as committed."""
+
+    row: Row
+    size: int
+
+
+def collect(batches: Sequence[Batch], catalogue: Catalogue, thinned: int) -> Collected:
+    """Read batches once. Raises Refused, naming the series, when one contradicts what is held; nothing is changed.
+
+    Frames before `thinned` (ns) are left out and counted, for of that time raw samples are kept no more.
+    """
+    plan, seen, lives = Plan(catalogue), catalogue.seen, catalogue.lives
+    columns: tuple[list[int], ...] = ([], [], [], [], [], [])
+    layouts, numbers, sequences, frames, widths, flags = columns
+    parts: list[Any] = []
+    taken: dict[tuple[int, int], tuple[Life, int]] = {}
+    absent = repeats = late = 0
+    for index, given in enumerate(batches):
+        batch = given
+        life = lives.get((batch.source, batch.run)) or plan.life(batch.source, batch.run)
+        sequence = batch.sequence
+        name = (life.number, sequence)
+        if sequence and ((sequence <= life.last and sequence in life) or name in taken):
+            repeats += 1
+            continue
+        if thinned and len(batch.time) and int(batch.time.min()) < thinned:
+            batch, dropped = _trimmed(batch, thinned)
+            late += dropped
+        met = seen.get(id(batch.layout))
+        known = met[1] if met is not None else plan.meet(batch, batches[:index])
+        values, time = batch.values, batch.time
+        n = len(time)
+        if values.shape != (n, known.k):
+            raise Refused(f"{n} times and {known.k} series need other values than {values.shape}")
+        if known.states:
+            values = _renumber(batch, known, plan)
+        if values.dtype is not _DOUBLE or time.dtype is not _TIME or n > 1:
+            values, time = np.ascontiguousarray(values, np.float64), np.ascontiguousarray(time, np.int64)
+        parts.append(time)
+        parts.append(values)
+        if batch.present is None:
+            flags.append(0)
+        else:
+            absent += values.size - int(np.unpackbits(batch.present, axis=1, count=known.k, bitorder="little").sum())
+            parts.append(pad(batch.present))
+            flags.append(PARTLY)
+        layouts.append(known.number)
+        numbers.append(life.number)
+        sequences.append(sequence)
+        frames.append(n)
+        widths.append(known.k)
+        if sequence:
+            taken[name] = (life, sequence)
+    if len(layouts) >= 1 << COMMIT:
+        raise Refused(f"a write takes {(1 << COMMIT) - 1} batches, not {len(layouts)}")
+    directory = np.empty(len(layouts), ENTRY)
+    for field, column in zip(("layout", "life", "sequence", "n", "k", "flags"), columns, strict=True):
+        directory[field] = column
+    return Collected(directory, parts, list(taken.values()), plan, absent, repeats, late)
+
+
+def insert(
+    connection: sqlite3.Connection, found: Collected, catalogue: Catalogue, marked: set[int] | None
+) -> tuple[Committed, set[int]]:
+    """Write what was collected inside the caller's transaction; `marked` are the dirty hours that stand already.
+
+    Returns the row, and its marks (see `unmark`).
+    """
+    body = pack(found.directory, found.parts)
+    times, layouts = frame_times(parse(0, body))
+    first, last = (int(times.min()), int(times.max())) if len(times) else (None, None)
+    samples = int((found.directory["n"].astype(np.int64) * found.directory["k"]).sum()) - found.absent
+    if found.plan:
+        found.plan.store(connection)
+    cursor = connection.execute(
+        "insert into staged(first, last, samples, body) values(?,?,?,?)", (first, last, samples, body)
+    )
+    seq = cursor.lastrowid
+    assert seq is not None
+    family = _families(found, catalogue)
+    marks = set(np.unique((family[layouts] << 32) | (times // HOUR + _EPOCH)).tolist())
+    fresh = marks if marked is None else marks - marked
+    connection.executemany(
+        "insert into dirty values(?,?,?) on conflict do update set seq=excluded.seq",
+        ((*unmark(mark), seq) for mark in fresh),
+    )
+    return Committed(parse(seq, body), len(body)), marks
+
+
+def unmark(mark: int) -> tuple[int, int]:
+    """Return the family and the hour (hours since the epoch) of a mark."""
+    return mark >> 32, (mark & 0xFFFFFFFF) - _EPOCH
+
+
+def frame_times(row: Row) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the time and the layout number of every frame of a row."""
+    n = row.directory["n"].astype(np.int64)
+    layouts = row.directory["layout"].astype(np.int64)
+    if (n == 1).all():
+        return row.words[row.offset], layouts
+    starts = np.cumsum(n) - n
+    index = np.repeat(row.offset - starts, n) + np.arange(int(n.sum()))
+    return row.words[index], np.repeat(layouts, n)
+
+
+def adopt(found: Collected, catalogue: Catalogue, row: Row) -> None:
+    """Let the catalogue in memory say what was committed."""
+    catalogue.adopt(found.plan)
+    for life, sequence in found.taken:
+        life.add(sequence)
+    times, layouts = frame_times(row)
+    catalogue.newest_until(layouts, times)
+
+
+def _families(found: Collected, catalogue: Catalogue) -> NDArray[np.int64]:
+    """Return the family of each layout number, those planned too."""
+    planned = found.plan.layouts.values()
+    if not planned:
+        return catalogue.family_by_layout
+    families = np.zeros(max(len(catalogue.family_by_layout), *(k.number + 1 for k in planned)), np.int64)
+    families[: len(catalogue.family_by_layout)] = catalogue.family_by_layout
+    for known in planned:
+        families[known.number] = known.family
+    return families
+
+
+def _trimmed(batch: Batch, thinned: int) -> tuple[Batch, int]:
+    """Return a batch without its frames before `thinned`, and how many samples they held."""
+    mask, keep = batch.mask(), batch.time >= thinned
+    present = None if batch.present is None else batch.present[keep]
+    rest = Batch(
+        batch.layout,
+        batch.time[keep],
+        batch.values[keep],
+        present,
+        batch.texts,
+        batch.source,
+        batch.run,
+        batch.sequence,
+    )
+    return rest, int(mask[~keep].sum())
+
+
+def _renumber(batch: Batch, known: Known, plan: Plan) -> Values:
+    """Turn numbers of a batch's own texts to places in the tables of their series, which only grow."""
+    values = np.array(batch.values, np.float64)
+    mask = batch.mask()
+    for place in known.states:
+        texts, series = batch.texts.get(place, ()), batch.layout.series[place]
+        there = mask[:, place] & ~np.isnan(values[:, place])
+        held = values[there, place]
+        if not np.isin(held, np.arange(len(texts))).all():
+            raise Refused(f"{series.metric.name} of {series.device} has an index that names none of its texts")
+        table = plan.table(int(known.ids[place]))
+        used, inverse = np.unique(held.astype(np.int64), return_inverse=True)
+        places = np.array([table.setdefault(texts[i], len(table)) for i in used.tolist()], np.float64)
+        if len(used):
+            values[there, place] = places[inverse]
+    return values

@@ -1,0 +1,335 @@
+"""What the store knows beside samples: metrics, series, layouts and their families, devices, texts, lives.
+
+The catalogue in memory equals the tables after every commit. A write first makes a `Plan` of what it would add, which
+changes nothing; the plan is written in the transaction of the write and adopted after its commit, so a write that is
+refused, or that fails, leaves no trace.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import msgspec
+import numpy as np
+from msgspec.structs import replace
+from numpy.typing import NDArray
+
+from wattline.model import Batch, Column, Device, Kind, Layout, Metric, Series, Unit
+from wattline.plugin import Entry, Refused
+from wattline.stores.sqlite.received import Life
+from wattline.stores.sqlite.staging import WIDEST
+
+STRIPE: Final = 64
+"""Most value columns of one chunk row."""
+
+
+class Known:
+    """A layout that the store has a number for: int64[k] series `ids` and int64[k] `places` of them in the family."""
+
+    __slots__ = ("family", "ids", "k", "number", "places", "states")
+
+    def __init__(self, number: int, family: int, ids: Sequence[int], places: Sequence[int]) -> None:
+        self.number = number
+        self.family = family
+        self.k = len(ids)
+        self.ids: NDArray[np.int64] = np.array(ids, np.int64)
+        self.places: NDArray[np.int64] = np.array(places, np.int64)
+        self.states: tuple[int, ...] = ()
+        """Places of its `state` series, whose values are numbers of texts."""
+
+
+class Held:
+    """One state of the catalogue, or what a plan adds to one: the same words for both."""
+
+    def __init__(self) -> None:
+        self.metrics: dict[str, tuple[Metric, str]] = {}
+        self.ids: dict[bytes, int] = {}
+        self.series: dict[int, Series] = {}
+        self.columns: dict[int, Column] = {}
+        self.roots: dict[bytes, int] = {}
+        self.members: dict[int, list[int]] = {}
+        self.layouts: dict[bytes, Known] = {}
+        self.devices: dict[str, Device] = {}
+        self.texts: dict[int, dict[str, int]] = {}
+        self.sources: dict[str, int] = {}
+        self.lives: dict[tuple[str, int], Life] = {}
+
+
+class Catalogue(Held):
+    """The state that holds; read it from any thread, change it by `adopt` alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.version = -1
+        self.seen: dict[int, tuple[Layout, Known]] = {}
+        """Layout objects met before, by `id`, whose columns are those that hold: the quick way."""
+        self.numbered: list[Known | None] = []
+        """Layouts by their number."""
+        self.newest: NDArray[np.int64] = np.zeros(64, np.int64)
+        """Time of the newest frame of each layout, by its number (ns); 0: none yet."""
+        self.family_by_layout: NDArray[np.int64] = np.zeros(64, np.int64)
+        self.source_by_life: NDArray[np.int64] = np.zeros(64, np.int64)
+        self.life_by_number: list[Life | None] = []
+        self.families_of: dict[int, list[int]] = {}
+        """The families that a series is in."""
+        self._entries: tuple[Entry, ...] | None = None
+
+    def adopt(self, plan: "Plan") -> None:
+        """Take over what a committed plan has written."""
+        for name in vars(Held()):
+            getattr(self, name).update(getattr(plan, name))
+        self.version += bool(plan)
+        self._index(plan.layouts.values(), plan.lives.values())
+        self.seen.update(plan.seen)
+        if plan.columns or plan.metrics or plan.series:
+            self._entries = None
+
+    def _index(self, layouts: Iterable[Known], lives: Iterable[Life]) -> None:
+        for known in layouts:
+            self.numbered.extend([None] * (known.number + 1 - len(self.numbered)))
+            self.numbered[known.number] = known
+            self.newest = _reaching(self.newest, known.number)
+            self.family_by_layout = _reaching(self.family_by_layout, known.number)
+            self.family_by_layout[known.number] = known.family
+            known.states = tuple(i for i, number in enumerate(known.ids.tolist()) if self.is_state(number))
+            for number in known.ids.tolist():
+                families = self.families_of.setdefault(number, [])
+                if known.family not in families:
+                    families.append(known.family)
+        for life in lives:
+            self.life_by_number.extend([None] * (life.number + 1 - len(self.life_by_number)))
+            self.life_by_number[life.number] = life
+            self.source_by_life = _reaching(self.source_by_life, life.number)
+            self.source_by_life[life.number] = life.source
+
+    def newest_until(self, layouts: NDArray[np.int64], times: NDArray[np.int64]) -> None:
+        """Note frames of layouts, by their numbers, at times."""
+        np.maximum.at(self.newest, layouts, times)
+
+    def is_state(self, series: int) -> bool:
+        """Say whether the values of a series are numbers of texts."""
+        return self.metrics[self.series[series].metric.name][0].kind is Kind.STATE
+
+    def shares(self, family: int) -> bool:
+        """Say whether a series of the family stands in another one too."""
+        return any(len(self.families_of[number]) > 1 for number in self.members[family])
+
+    def entries(self) -> tuple[Entry, ...]:
+        """Return all series, ascending by id, with the metric that holds."""
+        entries = self._entries
+        if entries is None:
+            entries = self._entries = tuple(
+                Entry(number, replace(series, metric=self.metrics[series.metric.name][0]), self.columns[number])
+                for number, series in sorted(self.series.items())
+            )
+        return entries
+
+    def require(self, ids: Iterable[int]) -> None:
+        """Raise Refused when there is no series of a number."""
+        for number in ids:
+            if number not in self.series:
+                raise Refused(f"the store holds no series with the number {number}")
+
+
+class Plan(Held):
+    """What one write adds to the catalogue. Raises Refused before anything is changed."""
+
+    def __init__(self, base: Catalogue) -> None:
+        super().__init__()
+        self._base = base
+        self.seen: dict[int, tuple[Layout, Known]] = {}
+        self.versions: list[tuple[int, int, Column]] = []
+
+    def __bool__(self) -> bool:
+        return bool(self.layouts or self.columns or self.devices or self.texts or self.lives or self.metrics)
+
+    def life(self, source: str, run: int) -> Life:
+        """Return one life of a source, new where it is."""
+        key = (source, run)
+        found = self._base.lives.get(key) or self.lives.get(key)
+        if found is None:
+            number = self._base.sources.get(source) or self.sources.get(source)
+            if number is None:
+                number = self.sources[source] = len(self._base.sources) + len(self.sources) + 1
+            found = self.lives[key] = Life(len(self._base.lives) + len(self.lives) + 1, number)
+        return found
+
+    def meet(self, batch: Batch, earlier: Sequence[Batch]) -> Known:
+        """Return the known layout behind a layout object not met before; `earlier` came in the same write."""
+        layout = batch.layout
+        cached = self.seen.get(id(layout))
+        if cached is not None:
+            return cached[1]
+        self._declare(layout)
+        known = self._base.layouts.get(layout.id) or self.layouts.get(layout.id) or self._enter(layout)
+        self._describe(layout)
+        if self._hold_columns(layout, known, batch, earlier):
+            self.seen[id(layout)] = (layout, known)
+        return known
+
+    def table(self, series: int) -> dict[str, int]:
+        """Return the text table of a state series, to be added to."""
+        if series not in self.texts:
+            self.texts[series] = dict(self._base.texts.get(series, {}))
+        return self.texts[series]
+
+    def _declare(self, layout: Layout) -> None:
+        for series in layout.series:
+            name = series.metric.name
+            first, device = self._declared(name) or (series.metric, series.device)
+            if self._declared(name) is None:
+                self.metrics[name] = (series.metric, series.device)
+            elif first.kind is Kind.UNKNOWN and series.metric.kind not in (Kind.UNKNOWN, Kind.STATE):
+                first, device = self.metrics[name] = (series.metric, series.device)
+            if not _agree(first, series.metric):
+                raise Refused(
+                    f"{name} of {series.device} is {_said(series.metric)}, but {device} declared it as {_said(first)}"
+                )
+
+    def _declared(self, name: str) -> tuple[Metric, str] | None:
+        return self.metrics.get(name) or self._base.metrics.get(name)
+
+    def _enter(self, layout: Layout) -> Known:
+        if len(layout) > WIDEST:
+            raise Refused(f"a layout of {len(layout)} series; a store takes {WIDEST}")
+        ids = [self._series(series) for series in layout.series]
+        family = self._base.roots.get(layout.family) or self.roots.get(layout.family)
+        if family is None:
+            family = self.roots[layout.family] = len(self._base.roots) + len(self.roots) + 1
+        members = self.members.get(family) or list(self._base.members.get(family, ()))
+        place = {number: i for i, number in enumerate(members)}
+        for number in ids:
+            if place.setdefault(number, len(members)) == len(members):
+                members.append(number)
+        self.members[family] = members
+        count = len(self._base.layouts) + len(self.layouts) + 1
+        known = self.layouts[layout.id] = Known(count, family, ids, [place[number] for number in ids])
+        known.states = tuple(i for i, series in enumerate(layout.series) if self._is_state(series))
+        return known
+
+    def _is_state(self, series: Series) -> bool:
+        declared = self._declared(series.metric.name)
+        return declared is not None and declared[0].kind is Kind.STATE
+
+    def _series(self, series: Series) -> int:
+        key = series.key
+        number = self._base.ids.get(key) or self.ids.get(key)
+        if number is None:
+            number = self.ids[key] = len(self._base.ids) + len(self.ids) + 1
+            self.series[number] = series
+            if series.device not in self._base.devices:
+                self.devices.setdefault(series.device, Device(series.device))
+        return number
+
+    def _describe(self, layout: Layout) -> None:
+        for device in layout.devices:
+            if (self.devices.get(device.name) or self._base.devices.get(device.name)) != device:
+                self.devices[device.name] = device
+
+    def _hold_columns(self, layout: Layout, known: Known, batch: Batch, earlier: Sequence[Batch]) -> bool:
+        """Keep the columns of a batch that is newer than what was held; say whether they are those that hold now."""
+        newest, current = int(batch.time.max(initial=0)), True
+        for number, column in zip(known.ids.tolist(), layout.columns, strict=True):
+            held = self.columns.get(number) or self._base.columns.get(number)
+            if held == column:
+                continue
+            if held is not None and newest < self._newest(number, earlier):
+                current = False
+                continue
+            self.columns[number] = column
+            self.versions.append((number, newest, column))
+            if held is not None:
+                self.seen.clear()
+                self._base.seen.clear()
+        return current
+
+    def _newest(self, series: int, earlier: Sequence[Batch]) -> int:
+        """Return the newest time at which the series was written, batches before this one in the same write too."""
+        key = (self.series.get(series) or self._base.series[series]).key
+        layouts = [known.number for known in self._base.layouts.values() if series in known.ids]
+        newest = int(self._base.newest[layouts].max(initial=0))
+        for batch in earlier:
+            if any(one.key == key for one in batch.layout.series):
+                newest = max(newest, int(batch.time.max(initial=0)))
+        return newest
+
+    def store(self, connection: sqlite3.Connection) -> None:
+        """Write the plan inside the caller's transaction."""
+        many, pack = connection.executemany, msgspec.msgpack.encode
+        many("insert or replace into metric values(?,?,?,?,?)",
+             ((m.name, m.unit, m.kind, m.help, device) for m, device in self.metrics.values()))  # fmt: skip
+        many("insert into series(id, key, device, metric, labels, family, column) values(?,?,?,?,?,0,?)",
+             ((number, series.key, series.device, series.metric.name, msgspec.json.encode(series.labels).decode(),
+               pack(self.columns[number])) for number, series in self.series.items()))  # fmt: skip
+        many("update series set column=? where id=?",
+             ((pack(c), number) for number, c in self.columns.items() if number not in self.series))  # fmt: skip
+        many("insert or replace into column_version values(?,?,?)",
+             ((number, since, pack(column)) for number, since, column in self.versions))  # fmt: skip
+        many("insert into family(number, root, series) values(?,?,?) on conflict(number) do update set series=excluded.series",
+             ((family, self._root(family), np.array(members, "<i8").tobytes())
+              for family, members in self.members.items()))  # fmt: skip
+        many("insert into layout values(?,?,?,?,?,0)",
+             ((known.number, name, known.family, known.ids.astype("<i8").tobytes(), known.places.astype("<i8").tobytes())
+              for name, known in self.layouts.items()))  # fmt: skip
+        many("insert or replace into device values(?,?)", ((d.name, pack(d)) for d in self.devices.values()))
+        many("insert or ignore into text values(?,?,?)",
+             ((series, place, text) for series, table in self.texts.items() for text, place in table.items()))  # fmt: skip
+        many("insert into life values(?,?,?,?)",
+             ((life.number, life.source, name, run) for (name, run), life in self.lives.items()))  # fmt: skip
+        connection.execute("update meta set value=value+1 where name='catalogue'")
+
+    def _root(self, family: int) -> bytes:
+        for roots in (self.roots, self._base.roots):
+            for root, number in roots.items():
+                if number == family:
+                    return root
+        raise AssertionError(family)
+
+
+def load(connection: sqlite3.Connection) -> Catalogue:
+    """Read the catalogue inside the caller's transaction."""
+    held, unpack, execute = Catalogue(), msgspec.msgpack.decode, connection.execute
+    held.version = execute("select value from meta where name='catalogue'").fetchone()[0]
+    for name, unit, kind, text, device in execute("select name, unit, kind, help, device from metric"):
+        held.metrics[name] = (Metric(name, Unit(unit), Kind(kind), text), device)
+    for number, key, device, metric, labels, column in execute(
+        "select id, key, device, metric, labels, column from series"
+    ):
+        pairs = msgspec.json.decode(labels, type=tuple[tuple[str, str], ...])
+        held.ids[key] = number
+        held.series[number] = Series(device, held.metrics[metric][0], pairs)
+        held.columns[number] = unpack(column, type=Column)
+    for number, root, series in execute("select number, root, series from family"):
+        held.roots[root], held.members[number] = number, np.frombuffer(series, "<i8").tolist()
+    for number, name, family, series, places, newest in execute(
+        "select number, id, family, series, places, newest from layout"
+    ):
+        ids, at = np.frombuffer(series, "<i8").tolist(), np.frombuffer(places, "<i8").tolist()
+        held.layouts[name] = Known(number, family, ids, at)
+        held.newest = _reaching(held.newest, number)
+        held.newest[number] = newest
+    for name, body in execute("select name, body from device"):
+        held.devices[name] = unpack(body, type=Device)
+    for number, place, text in execute("select series, place, text from text order by series, place"):
+        held.texts.setdefault(number, {})[text] = place
+    for number, source, name, run in execute("select number, source, name, run from life"):
+        held.sources[name] = source
+        held.lives[name, run] = Life(number, source)
+    held._index(held.layouts.values(), held.lives.values())  # noqa: SLF001 - a constructor by another name
+    return held
+
+
+def _reaching(array: NDArray[np.int64], number: int) -> NDArray[np.int64]:
+    """Return an array that has a place for `number`; those that readers hold stay as they are."""
+    return array if number < len(array) else np.concatenate([array, np.zeros(number + 1, np.int64)])
+
+
+def _agree(first: Metric, metric: Metric) -> bool:
+    """Say whether values of `metric` may stand under the declaration that holds; numbers never pass for texts."""
+    if metric.kind is Kind.UNKNOWN:
+        return first.kind is not Kind.STATE
+    return (metric.unit, metric.kind) == (first.unit, first.kind)
+
+
+def _said(metric: Metric) -> str:
+    return f"{metric.kind} in {metric.unit}" if metric.unit else f"{metric.kind} without a unit"

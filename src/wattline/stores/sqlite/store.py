@@ -1,0 +1,188 @@
+"""The SQLite store as a plugin: what `plugin.Store` asks, each in a few lines, and where each is done."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, ClassVar, Final, TypeVar
+
+from wattline.model import Batch, Cause, Device, Outage, Run
+from wattline.plugin import Block, Cells, Config, Entry, Misconfigured, Refused, Store
+from wattline.stores.sqlite import append
+from wattline.stores.sqlite.edges import after, before
+from wattline.stores.sqlite.figures import figures
+from wattline.stores.sqlite.read import Window, hours, reach, slices
+from wattline.stores.sqlite.vault import Vault, last_seq
+
+T = TypeVar("T")
+_ATTEMPTS: Final = 5
+
+
+class SqliteConfig(Config, frozen=True, kw_only=True):
+    """Options of the SQLite store."""
+
+    path: str = "wattline.sqlite"
+    """The file; it is made, with its directory, where there is none."""
+    read_only: bool = False
+    """Open an existing store for reading alone, beside the program that writes it."""
+
+
+class Sqlite(Store[SqliteConfig]):
+    """One file, one folding program, any number of readers in any number of programs.
+
+    `clock` gives the wall clock in ns; it decides when an hour has closed and a staged row is old, nothing else.
+    """
+
+    Config: ClassVar[type[Config]] = SqliteConfig
+    summary: ClassVar[str] = "keeps everything in one SQLite file, compressed, with roll-ups"
+
+    def __init__(self, config: SqliteConfig | None = None, clock: Callable[[], int] = time.time_ns) -> None:
+        super().__init__(config or SqliteConfig())
+        self._clock = clock
+        self._vault: Vault | None = None
+        self._writer: ThreadPoolExecutor | None = None
+
+    # --- life ---
+
+    async def open(self) -> None:
+        """Make or open the file. Raises Misconfigured: no store, or a newer one; Unreachable: disk full, locked."""
+        if self._vault is not None:
+            return
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="wattline-store")
+        self._vault = await self._in_writer(lambda: Vault(self.path, writing=not self.config.read_only))
+
+    async def close(self) -> None:
+        """Close the file; what was acknowledged is in it already."""
+        vault, self._vault = self._vault, None
+        if vault is not None:
+            await self._in_writer(vault.close)
+        if self._writer is not None:
+            self._writer.shutdown(wait=True)
+            self._writer = None
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return Path(self.config.path).expanduser()
+
+    # --- writing ---
+
+    async def write(self, batches: Sequence[Batch]) -> None:
+        """Take all batches in one durable commit, or none: Refused names the series that contradicts, before any change."""
+        if batches:
+            await self._in_writer(lambda: self._write(list(batches)))
+
+    async def note(self, outages: Sequence[Outage] = (), runs: Sequence[Run] = ()) -> None:
+        """See `Store.note`."""
+        await self._in_writer(lambda: self._note(outages, runs))
+
+    def _write(self, batches: Sequence[Batch]) -> None:
+        vault = self._open_vault()
+        for _ in range(_ATTEMPTS):
+            found = append.collect(batches, vault.catalogue, 0)
+            if not len(found.directory) and not found.plan:
+                return
+            with vault.transaction() as connection:
+                version = connection.execute("select value from meta where name='catalogue'").fetchone()[0]
+                is_current = (version, last_seq(connection)) == (vault.catalogue.version, vault.seq)
+                if is_current:
+                    row, marks = append.insert(connection, found, vault.catalogue, None)
+            if is_current:
+                with vault.guard:
+                    append.adopt(found, vault.catalogue, row.row)
+                    vault.seq = row.row.seq
+                vault.reader.keep(row.row)
+                return
+            vault.reload()
+        raise Refused(f"{self.path}: other writers were quicker {_ATTEMPTS} times")
+
+    def _note(self, outages: Sequence[Outage], runs: Sequence[Run]) -> None:
+        with self._open_vault().transaction() as connection:
+            connection.executemany(
+                "insert or replace into outage values(?,?,?,?,?)",
+                ((o.meter, o.start, o.end, o.cause, o.detail) for o in outages),
+            )
+            connection.executemany(
+                "insert or replace into run values(?,?,?)", ((r.source, r.start, r.end) for r in runs)
+            )
+
+    # --- reading ---
+
+    def entries(self) -> Sequence[Entry]:
+        """See `Store.entries`."""
+        vault = self._open_vault()
+        catalogue = vault.refresh()
+        with vault.guard:
+            return catalogue.entries()
+
+    def devices(self) -> Sequence[Device]:
+        """See `Store.devices`."""
+        vault = self._open_vault()
+        catalogue = vault.refresh()
+        with vault.guard:
+            return tuple(catalogue.devices[name] for name in sorted(catalogue.devices))
+
+    def samples(self, ids: Sequence[int], start: int, end: int, *, around: bool = False) -> Iterator[Sequence[Block]]:
+        """See `Store.samples`. A slice lies in one UTC hour; a block holds series of one layout family."""
+        window = self._window(ids)
+        if around and (blocks := before(self._open_vault().reader, window, start)):
+            yield blocks
+        if start < end:
+            for _, merged in hours(self._open_vault().reader, window, start, end):
+                yield from slices(merged, start, end)
+        if around and (blocks := after(self._open_vault().reader, window, max(start, end))):
+            yield blocks
+
+    def cells(self, ids: Sequence[int], start: int, end: int, span: int) -> Iterator[Mapping[int, Cells]]:
+        """See `Store.cells`."""
+        raise Refused("roll-ups are not kept yet")
+
+    def texts(self, series: int) -> Sequence[str]:
+        """See `Store.texts`."""
+        vault = self._open_vault()
+        catalogue = vault.refresh()
+        with vault.guard:
+            catalogue.require([series])
+            return tuple(catalogue.texts.get(series, {}))
+
+    def last(self, since: int) -> Mapping[int, tuple[int, float]]:
+        """See `Store.last`; at one instant the later life wins."""
+        vault = self._open_vault()
+        vault.refresh()
+        return vault.last(since)
+
+    def outages(self, start: int, end: int) -> Sequence[Outage]:
+        """See `Store.outages`."""
+        with self._open_vault().reader.snapshot() as connection:
+            rows = connection.execute(
+                'select meter, start, "end", cause, detail from outage '
+                'where start<? and ("end" is null or "end">?) order by start, meter',
+                (end, start),
+            ).fetchall()
+        return [Outage(meter, begin, until, Cause(cause), detail) for meter, begin, until, cause, detail in rows]
+
+    def statistics(self) -> Mapping[str, int | float | str]:
+        """See `Store.statistics`; bytes of samples, roll-ups and free pages are told apart."""
+        vault = self._open_vault()
+        vault.refresh()
+        return figures(vault)
+
+    # --- inside ---
+
+    def _window(self, ids: Sequence[int]) -> Window:
+        vault = self._open_vault()
+        catalogue = vault.refresh()
+        with vault.guard:
+            catalogue.require(ids)
+            return Window(catalogue, ids)
+
+    def _open_vault(self) -> Vault:
+        if self._vault is None:
+            raise Refused(f"{self.path} is not open")
+        return self._vault
+
+    async def _in_writer(self, work: Callable[[], T]) -> T:
+        if self._writer is None:
+            raise Refused(f"{self.path} is not open")
+        return await asyncio.get_running_loop().run_in_executor(self._writer, work)
