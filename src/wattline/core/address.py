@@ -4,6 +4,7 @@ RFC 3986 with two liberties that operators need: the user part may be a communit
 text as written after decoding. An address never prints its password.
 """
 
+import re
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from msgspec import Struct
@@ -11,6 +12,7 @@ from msgspec import Struct
 from wattline.errors import Misconfigured
 
 _PORT_MAX = 65_535
+_SCHEME = re.compile(r"[A-Za-z_][A-Za-z0-9_+.-]*")  # RFC 3986 section 3.1, and the underscores of driver names
 
 
 class Secret:
@@ -56,7 +58,7 @@ class Url(Struct, frozen=True):
     def parse(cls, text: str) -> "Url":
         """Split an address. Raises Misconfigured, without showing a password, when it is none."""
         scheme, colon, _ = text.partition("://")
-        if not colon or not scheme.isidentifier():
+        if not colon or not _SCHEME.fullmatch(scheme):
             raise Misconfigured(f"{hide_password(text)!r} is no address: it must begin with a scheme such as snmp://")
         try:
             parts = urlsplit(text)

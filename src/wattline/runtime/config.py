@@ -4,6 +4,7 @@ docs/reference/configuration.md has every key. `load` and `parse` return a `Site
 both what was understood and what is wrong, for `wattline check`.
 """
 
+import socket
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -27,6 +28,7 @@ from wattline.runtime.site import (
     Site,
     secrets,
     split_listen,
+    state_directory,
     zone,
 )
 
@@ -101,8 +103,8 @@ def examine(source: Path | str, registry: Registry, *, overrides: Mapping[str, A
     read = list(meters(document, keys.meters, registry, keys.every))
     extra = _folder(document, source, keys, registry)
     site = Site(
-        **({"host": keys.host} if keys.host else {}),
-        **({"data": Path(keys.data).expanduser()} if keys.data else {}),
+        host=keys.host or socket.gethostname(),
+        data=Path(keys.data).expanduser() if keys.data else state_directory(),
         listen=keys.listen,
         timezone=keys.timezone,
         price_per_kwh=keys.price_per_kwh,

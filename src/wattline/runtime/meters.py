@@ -16,7 +16,7 @@
 A key beside a `url` that belongs to no meter is an option of its driver, as if it stood after the address' `?`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from fractions import Fraction
 from typing import Any, Final
 
@@ -165,7 +165,7 @@ def _of_url(document: Document, place: Place, rest: dict[str, Any], registry: Re
     config = _options(document, place, plugin.Config, url, beside)
     if config is None:
         return None
-    return MeterConfig(name=_name(name, url.host), driver=name, options=config, address=_shown(url, known))
+    return MeterConfig(name=_name(name, url.host), driver=name, options=config, address=_shown(url, known.keys() - secret))
 
 
 def _of_driver(document: Document, place: Place, rest: dict[str, Any], registry: Registry) -> MeterConfig | None:
@@ -199,18 +199,17 @@ def _user(url: Url) -> dict[str, Secret]:
     return {"user": resolve(user), "password": resolve(password)}
 
 
-def _resolved(options: Iterable[tuple[str, str]], known: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+def _resolved(options: Iterable[tuple[str, str]], secret: frozenset[str]) -> Iterable[tuple[str, str]]:
     for key, value in options:
-        secret = key in known and known[key].type is Secret
-        yield key, resolve(value).reveal() if secret else value
+        yield key, resolve(value).reveal() if key in secret else value
 
 
-def _shown(url: Url, known: Mapping[str, Any]) -> str:
+def _shown(url: Url, known: Container[str]) -> str:
     host = f"[{url.host}]" if ":" in url.host else url.host
     text = f"{url.scheme}://{'***@' if url.user else ''}{host}{f':{url.port}' if url.port else ''}"
     text += f"/{url.path}" if url.path else ""
-    open_options = [f"{key}={value}" for key, value in url.options if key in known and known[key].type is not Secret]
-    return text + (f"?{'&'.join(open_options)}" if open_options else "")
+    plain = [f"{key}={value}" for key, value in url.options if key in known]
+    return text + (f"?{'&'.join(plain)}" if plain else "")
 
 
 def _options(document: Document, place: Place, kind: type[Any], url: Url, beside: dict[str, str]) -> Any:

@@ -12,7 +12,7 @@ import types
 import typing
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import msgspec
 from msgspec import Struct
@@ -91,7 +91,7 @@ def decode(kind: type, value: Any) -> Any:
             raise ValueError("a secret is a text: put it in quotes, or write env:NAME or file:PATH")
         return resolve(value)
     if kind in (Duration, Size):
-        return value if isinstance(value, kind) else kind.parse(value)  # type: ignore[attr-defined]
+        return value if isinstance(value, kind) else kind.parse(value)
     if issubclass(kind, Path):
         return Path(str(value)).expanduser()
     raise NotImplementedError(kind)
@@ -118,7 +118,7 @@ def shape(document: Document, place: Place, value: Any, kind: Any) -> Any:
 
 def struct(document: Document, place: Place, given: Mapping[str, Any], kind: type[T]) -> T | None:
     """Make a struct of a mapping: all faults of all keys, those of `__post_init__` if the keys have none."""
-    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    fields = {field.encode_name: field for field in msgspec.structs.fields(cast(type[Struct], kind))}
     before = len(document.faults)
     values: dict[str, Any] = {}
     for name, value in given.items():
