@@ -46,8 +46,7 @@ export function valueAxis(unit) {
     values: (_chart, ticks) => {
       const best = prefix(Math.max(...ticks.map((tick) => Math.abs(tick * scale))), base);
       const sizes = ticks.map((tick) => (tick * scale) / best.factor);
-      const apart = sizes.length > 1 ? Math.abs(sizes[1] - sizes[0]) : Math.abs(sizes[0]);
-      const places = Math.max(0, Math.min(6, -Math.floor(Math.log10(apart || 1) + 1e-9)));
+      const places = [0, 1, 2, 3, 4, 5].find((count) => sizes.every((size) => Math.abs(Number(size.toFixed(count)) - size) < 1e-9)) ?? 6;
       return sizes.map((size) => (size === 0 ? "0" : `${size.toFixed(places).replace("-", "−")} ${shown(best.unit)}`.trim()));
     },
     grid: { stroke: colour("grid"), width: 1 },

@@ -93,14 +93,20 @@ export function since(time, now) {
   return now - time < 72_000 && now >= time ? clock(time) : stamp(time);
 }
 
-/** A window in words, as a title. */
-export function title(period, start, end) {
+function minutes(time) {
+  return format("minutes", { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }).format(time * 1000);
+}
+
+/** A window in words, as a title; the date of today goes without saying. */
+export function title(period, start, end, now) {
   if (period === "day") return format("day", { weekday: "long", ...DATE }).format(start * 1000);
   if (period === "month") return format("month", { month: "long", year: "numeric" }).format(start * 1000);
   if (period === "year") return String(wall(start).year);
   if (period === "week") return `${date(start)} – ${date(end - 1)}`;
-  const same = date(start) === date(end);
-  return same ? `${date(start)}, ${clock(start)} – ${clock(end)}` : `${stamp(start)} – ${stamp(end)}`;
+  const hour = end - start < 600 ? clock : minutes;
+  const day = date(start) === date(now) ? "" : `${date(start)}, `;
+  const other = date(start) === date(end) ? "" : `${date(end)}, `;
+  return `${day}${hour(start)} – ${other}${hour(end)}`;
 }
 
 /** "2026-11-20T13:00" on the wall clock, as an input of type datetime-local wants it, and back. */

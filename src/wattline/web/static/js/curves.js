@@ -100,12 +100,12 @@ function ended(curve, last, hold, [, end], until) {
   return curve;
 }
 
-/** Mean, least and most of what a curve shows; NaN where it shows nothing. */
-export function extent({ mean, min, max }) {
+/** Least and most of what a curve shows from `start` on; NaN where it shows nothing. */
+export function extent({ times, mean, min, max }, start) {
   let low = NaN;
   let high = NaN;
   mean.forEach((value, i) => {
-    if (value === null) return;
+    if (value === null || times[i] < start) return;
     const least = min[i] ?? value;
     const most = max[i] ?? value;
     if (!(low <= least)) low = least;

@@ -14,7 +14,9 @@ import { Trace } from "./trace.js";
 const STEPS = [10, 60, 300, 900, 3600, 21600, 86400];
 const MOST_SAMPLES = 1200; // a longer list is asked for as roll-ups
 const MOST_CELLS = 1450;
-const MOST_GAPS = 40;
+const STATE_SECONDS = 600; // of a text only the newest is shown
+const FEW_GAPS = 5;
+const MOST_GAPS = 200;
 const LATEST_EVERY = 2; // seconds between two looks at the newest value of each series
 
 const query = new URLSearchParams(location.search);
@@ -43,6 +45,7 @@ function asked() {
 
 /** Seconds of a roll-up, or null where the samples themselves are few enough. */
 function resolution({ start, end }) {
+  if (chosen.kind === "state") return null;
   const length = end - start;
   const period = number(chosen.period) || 1;
   if (length / period <= MOST_SAMPLES) return null;
@@ -50,7 +53,8 @@ function resolution({ start, end }) {
 }
 
 function question({ start, end }, span) {
-  return { device: exactly(name), metric: exactly(chosen.metric), start: span ? start : start - 1, end, step: span };
+  const from = chosen.kind === "state" ? Math.max(start, end - STATE_SECONDS) : start;
+  return { device: exactly(name), metric: exactly(chosen.metric), start: from, end, step: span };
 }
 
 async function load() {
@@ -63,7 +67,8 @@ async function load() {
   heading(pane, span);
   try {
     const [rows, outages] = await Promise.all([
-      ask("/api/samples", question({ start: pane.start, end: until }, span)),
+      // A line begins at the edge, and a register at a sample, so that some before the window are needed.
+      ask("/api/samples", question({ start: span ? pane.start : pane.start - 2 * (number(chosen.period) || 1), end: until }, span)),
       ask("/api/outages", { start: pane.start, end: until }).catch(() => []),
     ]);
     if (mine !== turn) return;
@@ -79,15 +84,17 @@ function picture(rows, span, { start, end }, until) {
   const own = keyOf({ device: name, ...chosen });
   const pair = [start, end];
   const found = span ? rows.filter((row) => keyOf(row) === own) : (bySeries(rows).get(own) ?? { times: [], values: [] });
-  const texts = !span && found.values.some((value) => typeof value === "string");
+  const texts = chosen.kind === "state";
   curve = texts ? { times: [], mean: [], min: [], max: [], gaps: [] } : span ? fromCells(found, chosen, span, pair, until) : fromSamples(found, chosen, pair, until);
-  lead(start, until);
+  if (!texts) lead(start, until);
   trace ??= new Trace($("#chart"), cursor);
   trace.show(curve, unitOf(chosen), pair);
   const seen = curve.mean.some((value) => value !== null);
-  note(texts ? `This series is a text; it is ${found.values.at(-1)}.` : seen ? "" : "No samples in this period.");
+  note(texts ? told(found.values.at(-1)) : seen ? "" : "No samples in this period.");
   describe(pair, seen);
 }
+
+const told = (value) => (value === undefined ? "This series is a text; it was not heard lately." : `This series is a text; at the end of this period it says “${value}”.`);
 
 /** Time before the first sample is a gap only where the store knew of anything then. */
 function lead(start, until) {
@@ -103,7 +110,7 @@ function note(message) {
 }
 
 function describe([start, end], seen) {
-  const { low, high } = extent(curve);
+  const { low, high } = extent(curve, start);
   const unit = unitOf(chosen);
   const range = seen ? `from ${text(low, unit)} to ${text(high, unit)}` : "without a sample";
   const holes = curve.gaps.length === 1 ? "1 gap" : `${curve.gaps.length} gaps`;
@@ -119,14 +126,19 @@ function cursor(point) {
 }
 
 function gaps(outages) {
-  const list = curve.gaps.map(([from, to]) => ({ from, to, why: reason(outages, from, to) }));
+  const list = curve.gaps.slice(-MOST_GAPS).reverse();
   show($("#gaps-card"), list.length > 0);
+  const all = curve.gaps.reduce((sum, [from, to]) => sum + to - from, 0);
+  write($("#gaps-sum"), curve.gaps.length > 1 ? `${curve.gaps.length}, ${duration(all)} in all` : "");
+  const lines = list.map(([from, to]) => gapLine(from, to, reason(outages, from, to)));
+  $("#gaps").replaceChildren(...lines.slice(0, FEW_GAPS));
+  $("#gaps-older").replaceChildren(...lines.slice(FEW_GAPS));
+  show($("#gaps-more"), lines.length > FEW_GAPS);
+}
+
+function gapLine(from, to, why) {
   const now = seconds();
-  $("#gaps").replaceChildren(
-    ...list.slice(-MOST_GAPS).reverse().map(({ from, to, why }) =>
-      el("li", {}, `${since(from, now)} – ${now - to < 2 ? "now" : since(to, now)}, ${duration(to - from)}`, why ? el("small", { text: why }) : null),
-    ),
-  );
+  return el("li", {}, `${since(from, now)} – ${now - to < 2 ? "now" : since(to, now)}, ${duration(to - from)}`, why ? el("small", { text: why }) : null);
 }
 
 /** The outage of a meter of this device that covers most of a gap. */
@@ -145,7 +157,7 @@ function reason(outages, from, to) {
 
 async function energy({ start }, until, mine) {
   const source = device.energy ?? device.power;
-  const { low, high } = curve ? extent(curve) : {};
+  const { low, high } = curve ? extent(curve, start) : {};
   const unit = chosen ? unitOf(chosen) : "";
   let found = null;
   if (source && until > start) {
@@ -158,12 +170,12 @@ async function energy({ start }, until, mine) {
 // What the reader chooses.
 
 function heading({ start, end }, span) {
-  write($("#when"), title(view.period, start, end));
+  write($("#when"), title(view.period, start, end, seconds()));
   write($("#series-title"), isEnergy(chosen) ? `${chosen.metric}, as power` : labelled(chosen));
   const live = view.period !== "custom" && view.at === null;
   show($("#today"), !live && view.period !== "custom");
-  $("#later").disabled = live || view.period === "custom";
-  $("#earlier").disabled = view.period === "custom";
+  $("#later").disabled = live;
+  for (const button of [$("#earlier"), $("#later")]) show(button, view.period !== "custom");
   for (const button of $("#periods").children) button.setAttribute("aria-pressed", button.dataset.period === view.period);
   show($("#custom"), view.period === "custom");
   const wanted = question({ start, end: Math.min(end, seconds()) }, span);

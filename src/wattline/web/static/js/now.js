@@ -48,6 +48,7 @@ async function hear(answer) {
   const any = answer.devices.length > 0;
   show($("#picture"), any);
   show($("#empty"), !any);
+  show($("#hero"), any);
   if (!any) return waiting(answer);
   tick(answer);
   rank();
@@ -96,6 +97,7 @@ async function fill(top) {
   } catch {
     return; // The stream goes on; the next change of devices, or the next connection, asks again.
   }
+  stack.forget();
   order(names);
   stack.draw();
 }

@@ -42,7 +42,7 @@ export function quantity(value, unit, figures = 3) {
 
 export function text(value, unit, figures = 3) {
   const { number, unit: symbol } = quantity(value, unit, figures);
-  return symbol ? `${number}${THIN}${symbol}` : number;
+  return symbol && number !== DASH ? `${number}${THIN}${symbol}` : number;
 }
 
 /** How a base unit is written on a screen. */

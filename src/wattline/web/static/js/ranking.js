@@ -5,6 +5,8 @@ import { el, show, write } from "./dom.js";
 import { duration, text } from "./quantity.js";
 import { pageOf } from "./shell.js";
 
+const MOST_MOVING = 40; // bars that glide; more than these jump, which is cheaper to draw
+
 export class Ranking {
   constructor(list) {
     this.list = list;
@@ -13,6 +15,7 @@ export class Ranking {
 
   /** `devices` as in /api/now, in the order to be shown; bars are relative to the largest. */
   show(devices) {
+    this.list.classList.toggle("long", devices.length > MOST_MOVING);
     const most = Math.max(0, ...devices.map((one) => number(one.watts) || 0));
     const nodes = devices.map((one) => {
       const row = this.rows.get(one.device) ?? this.#row(one);

@@ -124,7 +124,8 @@ function help(onDevice) {
 
 function listen(keys) {
   addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.("input, select, textarea, dialog")) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.("input:not([type=radio]), select, textarea, dialog")) return;
+    if (event.target.type === "radio" && event.key.startsWith("Arrow")) return;
     const act = keys[event.key];
     if (!act) return;
     event.preventDefault();

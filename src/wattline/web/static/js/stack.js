@@ -7,6 +7,7 @@ import { hatching } from "./hatch.js";
 import { BANDS, OTHERS, colour, faint, onTheme } from "./palette.js";
 
 const MOST = BANDS.length;
+const UNSETTLED = 4; // seconds before the newest that an event may still change
 const LEAST_WIDTH = 60; // seconds shown when there is hardly any history
 
 export class Stack {
@@ -18,6 +19,10 @@ export class Stack {
     this.groups = []; // [{name, devices, colour}], the bottom one first
     this.devices = [];
     this.gaps = [];
+    this.summed = -1; // the newest slot in `sums`, rings of slots as in the grid: one for each group, cumulative
+    this.sums = [];
+    this.missing = new Uint8Array(0); // by slot: a device that had spoken is missing
+    this.begun = new Set(); // devices that have spoken
     this.chart = null;
     this.draw = framed(() => this.#draw());
     onTheme(() => this.#rebuild());
@@ -34,6 +39,7 @@ export class Stack {
     if (same) return false;
     this.groups = groups;
     this.devices = devices;
+    this.forget();
     this.#rebuild();
     return true;
   }
@@ -72,7 +78,7 @@ export class Stack {
       {
         width: this.box.clientWidth,
         height: this.#height(),
-        padding: [12, 8, 0, 0],
+        padding: [12, 22, 0, 0],
         legend: { show: false },
         cursor: cursor(),
         tzDate,
@@ -99,42 +105,62 @@ export class Stack {
     this.chart.setData(this.#columns(this.groups.length));
   }
 
-  /** Cumulative sums, and the seconds in which a device that had spoken is missing. */
+  /** Cumulative sums over what is shown. A slot is summed once: only the newest are summed again. */
   #columns(count) {
     const { grid } = this;
     const from = this.#window()[0];
     const size = Math.max(0, grid.head - from + 1);
+    if (this.summed < from - 1) this.#forget(from);
+    for (let slot = Math.max(from, this.summed - UNSETTLED); slot <= grid.head; slot++) this.#sum(slot);
+    this.summed = grid.head;
+    const { sums } = this;
     const times = new Array(size);
-    const sums = Array.from({ length: count + 1 }, () => new Array(size));
-    const begun = new Set();
+    const columns = Array.from({ length: count + 1 }, () => new Array(size));
     this.gaps = [];
     for (let i = 0; i < size; i++) {
-      const slot = from + i;
-      times[i] = slot;
-      let sum = 0;
-      let seen = false;
-      for (let g = 0; g < count; g++) {
-        const watts = this.watts(this.groups[g], slot);
-        if (!Number.isNaN(watts)) {
-          seen = true;
-          sum += watts;
-        }
-        sums[count - 1 - g][i] = sum;
-      }
-      sums[count][i] = 0;
-      if (!seen) for (const column of sums) column[i] = null;
-      this.#mark(slot, begun);
+      const slot = (times[i] = from + i);
+      const at = slot % grid.slots;
+      const seen = !Number.isNaN(sums[count - 1][at]);
+      for (let g = 0; g < count; g++) columns[count - 1 - g][i] = seen ? sums[g][at] : null;
+      columns[count][i] = seen ? 0 : null;
+      if (this.missing[at]) this.#mark(slot);
     }
-    return [times, ...sums];
+    return [times, ...columns];
   }
 
-  #mark(slot, begun) {
-    let missing = false;
-    for (const device of this.devices) {
-      if (!Number.isNaN(this.grid.get(device, slot))) begun.add(device);
-      else if (begun.has(device)) missing = true;
-    }
-    if (!missing) return;
+  /** What was summed is void: the history or the groups are others. */
+  forget() {
+    this.summed = -1;
+  }
+
+  #forget(from) {
+    this.summed = from - 1;
+    this.begun = new Set();
+    this.sums = this.groups.map(() => new Float64Array(this.grid.slots));
+    this.missing = new Uint8Array(this.grid.slots);
+  }
+
+  /** Sum the groups of one slot from the bottom up; NaN in all where no device has a value. */
+  #sum(slot) {
+    const at = slot % this.grid.slots;
+    let sum = NaN;
+    let missing = 0;
+    this.groups.forEach((group, g) => {
+      for (const device of group.devices) {
+        const value = this.grid.get(device, slot);
+        if (Number.isNaN(value)) missing |= this.begun.has(device);
+        else {
+          this.begun.add(device);
+          sum = (Number.isNaN(sum) ? 0 : sum) + value;
+        }
+      }
+      this.sums[g][at] = Number.isNaN(sum) ? 0 : sum;
+    });
+    if (Number.isNaN(sum)) this.sums.at(-1)[at] = NaN;
+    this.missing[at] = missing;
+  }
+
+  #mark(slot) {
     const last = this.gaps.at(-1);
     if (last && last[1] === slot) last[1] = slot + 1;
     else this.gaps.push([slot, slot + 1]);

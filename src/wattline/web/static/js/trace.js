@@ -54,7 +54,7 @@ export class Trace {
       {
         width: this.box.clientWidth,
         height: this.#height(),
-        padding: [12, 10, 0, 0],
+        padding: [12, 22, 0, 0],
         legend: { show: false },
         cursor: cursor({ show: (_chart, index) => (index === 3 ? undefined : false), size: 7, fill: colour("trace") }),
         tzDate,
