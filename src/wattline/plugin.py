@@ -8,7 +8,6 @@ A plugin is a class found by an entry point `wattline.drivers`, `wattline.sinks`
 registered as a stranger's would be. The errors that a plugin raises are decisions: see `wattline.errors`.
 """
 
-import difflib
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar, dataclass_transform
@@ -60,14 +59,17 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         parts = {name: getattr(url, name) for name in ("host", "port", "user", "password", "path", "fragment")}
         given: dict[str, Any] = {name: value for name, value in parts.items() if value}
         given.update(url.options)
-        for name in given.keys() - set(cls.__struct_fields__):
-            near = difflib.get_close_matches(name, cls.__struct_fields__, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(cls.__struct_fields__)}"
-            raise Misconfigured(f"{url.scheme}://{url.host}: no option {name!r}; {hint}")
+        return cls.of(f"{url.scheme}://{url.host}", given)
+
+    @classmethod
+    def of(cls, where: str, given: Mapping[str, Any]) -> Self:
+        """Make options of what an address said, texts where need be read as numbers. Raises Misconfigured, which begins
+        with `where` and names the nearest option for one that there is not.
+        """
         try:
             return msgspec.convert(given, cls, strict=False, dec_hook=decode_secret)
         except msgspec.ValidationError as error:
-            raise Misconfigured(f"{url.scheme}://{url.host}: {error}") from error
+            raise Misconfigured(f"{where}: {error}") from error
 
 
 class DriverConfig(Config, frozen=True, kw_only=True):
@@ -205,8 +207,8 @@ class Store(Sink[C]):
     def cells(self, ids: Sequence[int], start: int, end: int, span: int) -> Iterator[Mapping[int, Cells]]:
         """Yield roll-ups by series id, in slices of time, ascending.
 
-        `span` (ns) is a multiple of 10 s; start and end are multiples of it. A dirty hour, or one that has not closed, is
-        computed from its samples; all else comes from what is kept (10 s, 1 min, 15 min, 1 UTC day).
+        `span` (ns) is a multiple of 10 s; start and end are multiples of it. A dirty hour, or one that has not closed,
+        is computed from its samples; all else comes from what is kept (10 s, 1 min, 15 min, 1 UTC day).
         """
 
     @abstractmethod

@@ -14,9 +14,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from wattline.core.address import Url, hide_password
+from wattline.core.address import hide_password
 from wattline.errors import Unreachable, WattlineError
 from wattline.plugin import Driver, Frame, Kind, Polled, Streamed
+from wattline.runtime.config import meter_from_url
 from wattline.runtime.registry import Registry
 from wattline.runtime.ticks import Clock, SystemClock
 
@@ -72,9 +73,9 @@ def read(url: str, as_json: bool, timeout: float) -> None:
 
 
 async def _ask(text: str, patience: float) -> Answer:
-    url = Url.parse(text)
-    name, kind = Registry.installed().driver_of(url)
-    driver = kind(kind.Config.from_url(url))
+    registry = Registry.installed()
+    meter = meter_from_url(text, registry)
+    driver = registry.driver(meter.driver)(meter.options)
     clock = SystemClock()
     try:
         async with asyncio.timeout(patience):
@@ -86,7 +87,7 @@ async def _ask(text: str, patience: float) -> Answer:
         raise Unreachable(f"no answer within {patience:g} s") from error
     finally:
         await driver.close()
-    return Answer(hide_password(text), name, latency, [reading for frame in frames for reading in _readings(frame)])
+    return Answer(meter.address or meter.name, meter.driver, latency, [reading for frame in frames for reading in _readings(frame)])
 
 
 async def _frames(driver: Driver[Any], clock: Clock) -> Sequence[Frame]:
