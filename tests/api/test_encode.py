@@ -77,6 +77,8 @@ async def test_formats_agree_on_cells(store, form, rows_of):
     assert found["coverage"] == "1.0"
     inlet = next(r for r in expected if r["metric"].startswith("inlet"))
     assert inlet["joules"] is inlet["coverage"] is None
+    state = next(r for r in expected if r["metric"] == "outlet_state")
+    assert (state["min"], state["mean"], state["max"], state["count"]) == (None, None, None, "10.0")
     assert rolled(form) == expected
 
 

@@ -6,13 +6,13 @@ store holds no transaction. A client that leaves ends the production at its next
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import Executor, Future
 from typing import Self, TypeVar
 
 from litestar.response.base import ASGIResponse
 from litestar.response.streaming import ASGIStreamingResponse
-from litestar.types import Receive, Send
+from litestar.types import Receive, Scope, Send
 
 T = TypeVar("T")
 
@@ -74,28 +74,29 @@ class Parts:
         self.start()
         return part
 
-    def stop(self) -> None:
-        """End the production, whatever it is doing; does not wait."""
+    async def stop(self) -> None:
+        """End the production, whatever it is doing; does not wait for it."""
         if self._ahead is not None:
             self._ahead.cancel()
         self._workers.submit(self._production.stop)
 
 
-class Bulk(ASGIStreamingResponse):
-    """A response of which `first` is made and `rest` under way; ends the production when all is sent or nobody reads."""
+class Flow(ASGIStreamingResponse):
+    """A response whose parts come one by one; however it ends, `close` is awaited."""
 
-    __slots__ = ("_rest",)
+    __slots__ = ("_close",)
 
-    def __init__(self, first: bytes, rest: Parts, media_type: str) -> None:
-        super().__init__(iterator=_chained(first, rest), media_type=media_type, headers={"Cache-Control": "no-store"})
-        self._rest = rest
+    def __init__(self, parts: AsyncIterator[bytes], media_type: str, close: Callable[[], Awaitable[None]]) -> None:
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        super().__init__(iterator=parts, media_type=media_type, headers=headers)
+        self._close = close
 
-    async def send_body(self, send: Send, receive: Receive) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send all parts; see `ASGIStreamingResponse`."""
         try:
-            await super().send_body(send, receive)
+            await super().__call__(scope, receive, send)
         finally:
-            self._rest.stop()
+            await self._close()
 
 
 async def respond(
@@ -109,9 +110,9 @@ async def respond(
     try:
         first = await anext(parts, b"")
     except BaseException:
-        parts.stop()
+        await parts.stop()
         raise
-    return Bulk(first, parts, media_type)
+    return Flow(_chained(first, parts), media_type, parts.stop)
 
 
 def while_wanted(slices: Iterator[T], goes_on: Callable[[], bool]) -> Iterator[T]:

@@ -184,7 +184,7 @@ class TextEncoder(Encoder):
 
     def cells(self, rows: CellRows) -> bytes:
         """See `Encoder.cells`."""
-        none, is_flat = rows.count == 0, ~rows.is_energy
+        none, is_flat = ~rows.is_level, ~rows.is_energy
         figures = [self._numbers(rows.min, none), self._numbers(rows.mean, none), self._numbers(rows.max, none),
                    pa.array(rows.count).cast(pa.string()), self._numbers(rows.joules, is_flat),
                    self._numbers(rows.coverage, is_flat)]  # fmt: skip
@@ -265,7 +265,7 @@ class ArrowEncoder(Encoder):
 
     def cells(self, rows: CellRows) -> bytes:
         """See `Encoder.cells`."""
-        none, is_flat = rows.count == 0, ~rows.is_energy
+        none, is_flat = ~rows.is_level, ~rows.is_energy
         return self._batch([
             *self._columns(rows.start, rows.place), pa.array(rows.min, mask=none), pa.array(rows.mean, mask=none),
             pa.array(rows.max, mask=none), pa.array(rows.count), pa.array(rows.joules, mask=is_flat),

@@ -24,7 +24,7 @@ class Format(enum.StrEnum):
 _MEDIA_TYPES: Final = {
     Format.JSON: "application/json",
     Format.NDJSON: "application/x-ndjson",
-    Format.CSV: "text/csv; charset=utf-8; header=present",
+    Format.CSV: "text/csv; header=present",
     Format.ARROW: "application/vnd.apache.arrow.stream",
 }
 _ACCEPTED: Final = {

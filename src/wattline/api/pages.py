@@ -53,6 +53,4 @@ class Pages:
 def _read(path: Path, modified: int) -> Page:
     body = path.read_bytes()
     kind = _TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    if kind.startswith("text/") or kind.endswith("json"):
-        kind += "; charset=utf-8"
     return Page(body, kind, f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"', modified)

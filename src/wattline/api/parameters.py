@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final, get_args, get_type_hints
 from urllib.parse import parse_qsl
 
 from litestar import Request
-from litestar.params import Parameter, ParameterKwarg
+from litestar.params import HeaderParameter, QueryParameter
 from msgspec import Struct
 
 from wattline.api.problems import Problem
@@ -49,29 +49,34 @@ class Window(Struct, frozen=True):
 
 
 Devices = Annotated[
-    list[str] | None, Parameter(query="device", description="Device, by name or glob; can be given many times.")
+    list[str] | None, QueryParameter(name="device", description="Device, by name or glob; can be given many times.")
 ]
 Metrics = Annotated[
-    list[str] | None, Parameter(query="metric", description="Metric, by name or glob; can be given many times.")
+    list[str] | None, QueryParameter(name="metric", description="Metric, by name or glob; can be given many times.")
 ]
 Meters = Annotated[
-    list[str] | None, Parameter(query="meter", description="Meter, by name or glob; can be given many times.")
+    list[str] | None, QueryParameter(name="meter", description="Meter, by name or glob; can be given many times.")
 ]
 Start = Annotated[
     str | None,
-    Parameter(query="start", description="First instant: ISO 8601 or epoch seconds; an hour before `end` if missing."),
+    QueryParameter(
+        name="start", description="First instant: ISO 8601 or epoch seconds; an hour before `end` if missing."
+    ),
 ]
 End = Annotated[
-    str | None, Parameter(query="end", description="Instant after the last: ISO 8601 or epoch seconds; now if missing.")
+    str | None,
+    QueryParameter(name="end", description="Instant after the last: ISO 8601 or epoch seconds; now if missing."),
 ]
 Step = Annotated[
     str | None,
-    Parameter(query="step", description="Length of a roll-up: 10s, 1m, 15m, 1h, 1d; a multiple of 10 s. UTC buckets."),
+    QueryParameter(
+        name="step", description="Length of a roll-up: 10s, 1m, 15m, 1h, 1d; a multiple of 10 s. UTC buckets."
+    ),
 ]
 FormatName = Annotated[
-    str | None, Parameter(query="format", description="json, ndjson, csv or arrow; wins over the Accept header.")
+    str | None, QueryParameter(name="format", description="json, ndjson, csv or arrow; wins over the Accept header.")
 ]
-Accept = Annotated[str | None, Parameter(header="Accept", description="Media types that are wanted, with weights.")]
+Accept = Annotated[str | None, HeaderParameter(name="Accept", description="Media types that are wanted, with weights.")]
 
 
 def declared(handler: Callable[..., Any]) -> dict[str, bool]:
@@ -79,8 +84,8 @@ def declared(handler: Callable[..., Any]) -> dict[str, bool]:
     names = {}
     for hint in get_type_hints(handler, include_extras=True).values():
         for mark in getattr(hint, "__metadata__", ()):
-            if isinstance(mark, ParameterKwarg) and mark.query:
-                names[mark.query] = list[str] in get_args(get_args(hint)[0])
+            if isinstance(mark, QueryParameter) and mark.name:
+                names[mark.name] = list[str] in get_args(get_args(hint)[0])
     return names
 
 

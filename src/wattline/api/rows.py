@@ -13,7 +13,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from wattline.core.rollup import Cells
-from wattline.model import Kind, Times, Values
+from wattline.model import Kind, Mask, Times, Values
 from wattline.plugin import Block, Entry
 from wattline.units import MICROJOULES
 
@@ -61,8 +61,8 @@ class Rows(Struct, frozen=True, eq=False):
 class CellRows(Struct, frozen=True, eq=False):
     """Roll-ups in order: `start` (ns) and `place` as in `Rows`, then one column a figure.
 
-    Where `count` is 0 the bucket holds energy of an interval across it and no sample: `min`, `mean` and `max` mean
-    nothing. Where `is_energy` is false the series carries no energy: `joules` and `coverage` mean nothing.
+    `min`, `mean` and `max` mean nothing where `is_level` is false: in a bucket that has energy of an interval across it
+    and no sample, and of a state. `joules` and `coverage` mean nothing where `is_energy` is false.
     """
 
     start: Times
@@ -73,7 +73,8 @@ class CellRows(Struct, frozen=True, eq=False):
     count: NDArray[np.int64]
     joules: Values
     coverage: Values
-    is_energy: NDArray[np.bool_]
+    is_level: Mask
+    is_energy: Mask
 
     def __len__(self) -> int:
         return len(self.start)
@@ -162,21 +163,21 @@ def cell_rows(
 ) -> Iterator[CellRows]:
     """Yield the roll-ups of a store's slices as rows; `energies[place]` says which series carry energy."""
     is_energy = np.array(energies, bool)
+    is_text = np.zeros(len(catalogue), bool)
+    is_text[list(catalogue.states())] = True
     most = FIRST_ROWS
     for found in slices:
-        rows = _cell_columns(found, catalogue, is_energy)
+        rows = _cell_columns(found, catalogue, is_energy, is_text)
         first = 0
-        while first < len(rows):
+        while rows is not None and first < len(rows):
             yield _cut(rows, first, first + most)
             first, most = first + most, MOST_ROWS
 
 
-def _cell_columns(found: Mapping[int, Cells], catalogue: Catalogue, energies: NDArray[np.bool_]) -> CellRows:
+def _cell_columns(found: Mapping[int, Cells], catalogue: Catalogue, energies: Mask, texts: Mask) -> CellRows | None:
     cells = [one for one in found.values() if len(one)]
     if not cells:
-        none = np.zeros(0)
-        return CellRows(none.astype(np.int64), none.astype(np.int32), none, none, none, none.astype(np.int64),
-                        none, none, none.astype(bool))  # fmt: skip
+        return None
     place = np.repeat(
         catalogue.places([number for number, one in found.items() if len(one)]), [len(one) for one in cells]
     )

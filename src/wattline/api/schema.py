@@ -1,5 +1,7 @@
 """The shapes of small answers, and how the model becomes them. Times are ISO 8601 in UTC, joules exact decimals."""
 
+from collections import Counter
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, Final, TypeVar, cast
 
@@ -7,9 +9,10 @@ import msgspec
 from litestar import Response
 from msgspec import Struct
 
-from wattline.api.stamps import stamp, stamp_or_none
+from wattline.api.stamps import now_text, stamp, stamp_or_none
 from wattline.model import Device, Outage
 from wattline.plugin import Entry
+from wattline.runtime.health import MeterHealth, Silent
 
 T = TypeVar("T")
 
@@ -106,23 +109,53 @@ class OutageAnswer(Struct, frozen=True):
 
 
 class MeterAnswer(Struct, frozen=True):
-    """How one meter is doing; latencies in seconds, `cause` and `error` null unless it is silent."""
+    """How one meter is doing; latencies in seconds, `cause` and `error` null unless it is silent.
+
+    `stopped`: it is not asked again until the configuration is loaded anew. `late`: by how many seconds polls began
+    late, the 99th percentile.
+    """
 
     name: str
     driver: str
     address: str
-    period: float | None
+    period: float
     state: str
     since: str
     cause: str | None
     error: str | None
+    stopped: bool
     polls: int
     missed: int
     failed: int
     p50: float | None
     p99: float | None
+    late: float | None
     devices: list[str]
     last: str | None
+
+    @classmethod
+    def of(cls, meter: MeterHealth) -> "MeterAnswer":
+        """Return what is told of a meter."""
+        silent = meter.state if isinstance(meter.state, Silent) else None
+        return cls(
+            name=meter.name,
+            driver=meter.driver,
+            address=meter.address,
+            period=meter.period,
+            state=state_word(meter),
+            since=now_text(meter.state.since),
+            cause=silent and silent.cause.value,
+            error=silent and silent.error,
+            stopped=bool(silent and silent.stopped),
+            polls=meter.polls,
+            missed=meter.missed,
+            failed=meter.failed,
+            p50=meter.p50,
+            p99=meter.p99,
+            late=meter.late,
+            devices=list(meter.devices),
+            last=None if meter.last is None else now_text(meter.last),
+        )
 
 
 class MeterCounts(Struct, frozen=True):
@@ -131,6 +164,11 @@ class MeterCounts(Struct, frozen=True):
     speaking: int = 0
     silent: int = 0
     waiting: int = 0
+
+    @classmethod
+    def of(cls, meters: Sequence[MeterHealth]) -> "MeterCounts":
+        """Count the states of meters."""
+        return cls(**Counter(map(state_word, meters)))
 
 
 class Status(Struct, frozen=True):
@@ -207,6 +245,11 @@ class Now(Struct, frozen=True):
     coverage_today: float | None
     devices: list[NowDevice]
     meters: MeterCounts
+
+
+def state_word(meter: MeterHealth) -> str:
+    """Return `speaking`, `silent` or `waiting`."""
+    return type(meter.state).__name__.lower()
 
 
 def encoded(value: Any) -> bytes:

@@ -2,15 +2,16 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-from litestar.params import Dependency
+from litestar.di import NamedDependency
+from litestar.params import SkipValidation
 from msgspec import Struct, field
 
 from wattline.plugin import Store
-from wattline.runtime.config import Site
 from wattline.runtime.health import Health
 from wattline.runtime.live import Live
+from wattline.runtime.site import Site
 
 WORKERS: Final = 4
 """Threads that read the store: more wait in line, so that a crowd cannot take the machine from the meters."""
@@ -32,5 +33,5 @@ class View(Struct, frozen=True, eq=False):
     workers: ThreadPoolExecutor = field(default_factory=_workers)
 
 
-Seen = Annotated[View, Dependency(skip_validation=True)]
-"""A route's parameter `view`."""
+Seen = NamedDependency[SkipValidation[View]]
+"""A route's parameter `seen`."""

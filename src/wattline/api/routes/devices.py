@@ -10,13 +10,13 @@ from wattline.ledger.chosen import choose
 
 
 @resource("/api/devices", "Devices", tags=["what there is"])
-async def devices(view: Seen, device: Devices = None) -> Response[list[DeviceAnswer]]:
+async def devices(seen: Seen, device: Devices = None) -> Response[list[DeviceAnswer]]:
     """List the devices whose name matches, by name."""
     is_wanted = chooser(device, "device")
 
     def ask() -> list[DeviceAnswer]:
-        every = view.store.devices()
-        chosen = choose(every, view.store.entries())
+        every = seen.store.devices()
+        chosen = choose(every, seen.store.entries())
         found = []
         for one in every:
             if is_wanted(one.name):
@@ -24,4 +24,4 @@ async def devices(view: Seen, device: Devices = None) -> Response[list[DeviceAns
                 found.append(DeviceAnswer.of(one, choice and choice.power, choice and choice.energy))
         return found
 
-    return answer(await work(view, ask))
+    return answer(await work(seen, ask))

@@ -19,7 +19,7 @@ GoesOn = Callable[[], bool]
 
 @resource("/api/samples", "Samples", tags=["history"])
 async def samples(  # noqa: PLR0917 - each is a query parameter, given by name
-    view: Seen,
+    seen: Seen,
     device: Devices = None,
     metric: Metrics = None,
     start: Start = None,
@@ -33,20 +33,20 @@ async def samples(  # noqa: PLR0917 - each is a query parameter, given by name
     Rows ascend by time, then device, metric and labels. Without a match the answer has no rows.
     """
     chosen = formats.choose(form, accept)
-    asked, span = parameters.window(start, end, view.clock()), parameters.step(step)
+    asked, span = parameters.window(start, end, seen.clock()), parameters.step(step)
 
     def make(goes_on: GoesOn) -> Iterator[bytes]:
         from wattline.api.encode import encode, encoder  # noqa: PLC0415 - who asks in bulk pays for pyarrow
 
-        catalogue = Catalogue(parameters.matching(view.store.entries(), device, metric))
-        one = encoder(chosen, catalogue, view.store.texts, rolled=span is not None)
+        catalogue = Catalogue(parameters.matching(seen.store.entries(), device, metric))
+        one = encoder(chosen, catalogue, seen.store.texts, rolled=span is not None)
         if not len(catalogue):
             return encode(iter(()), one)
         if span is None:
-            return encode(_raw(view.store, catalogue, asked, goes_on), one)
-        return encode(_rolled(view.store, catalogue, parameters.widened(asked, span), span, goes_on), one)
+            return encode(_raw(seen.store, catalogue, asked, goes_on), one)
+        return encode(_rolled(seen.store, catalogue, parameters.widened(asked, span), span, goes_on), one)
 
-    return await respond(view.workers, make, chosen.media_type)
+    return await respond(seen.workers, make, chosen.media_type)
 
 
 def _raw(store: Store[Any], catalogue: Catalogue, asked: Window, goes_on: GoesOn) -> Iterator[Rows]:

@@ -10,11 +10,11 @@ from wattline.api.view import Seen
 
 
 @resource("/api/series", "Series", tags=["what there is"])
-async def series(view: Seen, device: Devices = None, metric: Metrics = None) -> Response[list[SeriesAnswer]]:
+async def series(seen: Seen, device: Devices = None, metric: Metrics = None) -> Response[list[SeriesAnswer]]:
     """List the series whose device and metric match, by device, metric and labels."""
 
     def ask() -> list[SeriesAnswer]:
-        found = Catalogue(matching(view.store.entries(), device, metric))
+        found = Catalogue(matching(seen.store.entries(), device, metric))
         return [SeriesAnswer.of(entry) for entry in found.entries]
 
-    return answer(await work(view, ask))
+    return answer(await work(seen, ask))

@@ -3,6 +3,7 @@
 from typing import Any
 
 from litestar import Request, Response, get
+from litestar.params import FromPath
 
 from wattline.api.pages import Pages
 from wattline.api.problems import Problem
@@ -35,7 +36,7 @@ async def favicon(request: Request[Any, Any, Any]) -> Response[bytes]:
 
 
 @get("/static/{name:path}", include_in_schema=False)
-async def static(request: Request[Any, Any, Any], name: str) -> Response[bytes]:
+async def static(request: Request[Any, Any, Any], name: FromPath[str]) -> Response[bytes]:
     """Give a file of the pages."""
     return _page(request, name.lstrip("/"))
 
