@@ -25,9 +25,9 @@ RANGE: Final = 2**32
 SILENCE_EVERY: Final = 600 * SECOND
 BMC_WINDOW: Final = 3
 """Seconds over which a BMC averages."""
-_PART: Final = re.compile(r"server-0*([1-9]\d*)|pdu-([1-9]\d*)(?:/outlet-([1-9]\d*))?")
 WARMING: Final = 300
 """Seconds over which the air behind a server follows its power."""
+_PART: Final = re.compile(r"server-0*([1-9]\d*)|pdu-([1-9]\d*)(?:/outlet-([1-9]\d*))?")
 
 POWER = Metric("power_watts", Unit.WATT, Kind.GAUGE, "Active power")
 ENERGY = Metric("energy_joules", Unit.JOULE, Kind.COUNTER, "Energy register")

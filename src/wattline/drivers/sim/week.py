@@ -56,14 +56,15 @@ class Week(Struct, frozen=True, eq=False):
         """Return 0.1 W of every server, int64[n, servers], at seconds since the epoch, int64[n]."""
         _, minute, _ = split(second)
         ripple = self.ripple[second % HOUR]
-        return (self.level[:, minute] + self.swing[:, minute] * ripple).T
+        drawn = self.level[:, minute] + self.swing[:, minute] * ripple
+        return np.asarray(drawn.T, np.int64)
 
     def joules(self, second: Ints) -> Ints:
         """Return 0.1 J of every server from the epoch to the begin of each second, int64[n, servers]."""
         week, minute, rest = split(second)
         rippled = self.rippled[minute % 60, rest]
         part = self.energy[:, minute] + self.level[:, minute] * rest + self.swing[:, minute] * rippled
-        return (week * self.energy[:, -1:] + part).T
+        return np.asarray((week * self.energy[:, -1:] + part).T, np.int64)
 
 
 def split(second: Ints) -> tuple[Ints, Ints, Ints]:
@@ -96,7 +97,8 @@ def _ripple(random: np.random.Generator) -> Ints:
     noise = random.normal(0, 1, HOUR)
     kernel = np.exp(-np.arange(HOUR) / 3.0)
     smooth = np.fft.irfft(np.fft.rfft(noise) * np.fft.rfft(kernel), HOUR)
-    return np.rint(np.clip(smooth / np.abs(smooth).max() * 1.4, -1, 1) * RIPPLE).astype(np.int64)
+    shape: NDArray[np.float64] = np.clip(smooth / np.abs(smooth).max() * 1.4, -1, 1)
+    return np.rint(shape * RIPPLE).astype(np.int64)
 
 
 def _schedule(random: np.random.Generator, servers: int) -> tuple[Ints, NDArray[np.float64], tuple[str, ...]]:
