@@ -116,8 +116,8 @@ class Curve(Struct, frozen=True, eq=False):
 
     `total` [n, k] are microjoules from the first sample to each; `below` and `above` [n, k] by how much less and more
     it may be, None: by nothing. They are int64, or float64 that are integers below 2^53. `ends` are the watts at both
-    ends of each interval where the curve is quadratic, None where it is linear. `resolution` is int64[k]; `rated` watts[k],
-    inf where unknown; `accuracy` a ratio[k].
+    ends of each interval where the curve is quadratic, None where it is linear. `resolution` is int64[k]; `rated`
+    watts[k], inf where unknown; `accuracy` a ratio[k].
     """
 
     time: Times
@@ -355,6 +355,5 @@ def _integers(values: Totals) -> Joules:
 def _from_zero(steps: Totals, small: bool = False) -> Totals:
     """Return sums from the first sample to each, int64 or, where they stay `small`, in the type of the steps."""
     exact = steps if small else _integers(steps)
-    total: Totals = np.zeros((len(exact) + 1, exact.shape[1]), exact.dtype)
-    np.cumsum(exact, axis=0, out=total[1:])
-    return total
+    start = np.zeros((1, exact.shape[1]), exact.dtype)
+    return np.concatenate([start, np.cumsum(exact, axis=0)])

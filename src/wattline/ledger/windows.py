@@ -5,8 +5,8 @@ from samples alone. The joules are the same to the microjoule, since both read t
 (docs/explanation/energy.md).
 
 What was not covered adds nothing to the joules and to the coverage, but to the bounds: at least `floor`, at most
-`rated` watts of its column; where `rated` is unknown, the highest power seen in what was read (an interval, or a cell of
-a register), which is said in `assumed`.
+`rated` watts of its column; where `rated` is unknown, the highest power seen in what was read (an interval, or a cell
+of a register), which is said in `assumed`.
 """
 
 from collections.abc import Iterator, Sequence
