@@ -12,6 +12,7 @@ from msgspec import Struct
 from wattline.errors import Misconfigured
 
 _PORT_MAX = 65_535
+_SECRET_OPTION = re.compile(r"([?&][^=&#]*(?:password|secret|token|community)[^=&#]*=)[^&#]*", re.IGNORECASE)
 _SCHEME = re.compile(r"[A-Za-z_][A-Za-z0-9_+.-]*")  # RFC 3986 section 3.1, and the underscores of driver names
 
 
@@ -80,8 +81,10 @@ class Url(Struct, frozen=True):
 
 
 def hide_password(text: str) -> str:
-    """Return an address with what stands before its `@` hidden: communities are secrets as well."""
+    """Return an address without its secrets: what stands before its `@` (communities are secrets as well), and the
+    values of options whose names say password, secret, token or community.
+    """
     scheme, colon, rest = text.partition("://")
     authority, slash, path = rest.partition("/")
     _, at, host = authority.rpartition("@")
-    return f"{scheme}{colon}{'***@' if at else ''}{host}{slash}{path}"
+    return _SECRET_OPTION.sub(r"\1***", f"{scheme}{colon}{'***@' if at else ''}{host}{slash}{path}")

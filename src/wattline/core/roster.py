@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from wattline.model import Column, Layout, Mask, Series, Values
+from wattline.model import Column, Device, Layout, Mask, Series, Values
 from wattline.units import NANOSECONDS
 
 HOUR = 3600 * NANOSECONDS
@@ -18,10 +18,17 @@ K = TypeVar("K", bound=Hashable)
 
 
 class Roster(Generic[K]):
-    """Columns of a growing layout by key. `describe` says, once for each key, which series it is."""
+    """Columns of a growing layout by key. `describe` says, once for each key, which series it is, and `devices` what is
+    known of the devices that new series speak of.
+    """
 
-    def __init__(self, describe: Callable[[K], tuple[Series, Column]]) -> None:
+    def __init__(
+        self,
+        describe: Callable[[K], tuple[Series, Column]],
+        devices: Callable[[Sequence[Series]], Sequence[Device]] = lambda _: (),
+    ) -> None:
         self._describe = describe
+        self._devices = devices
         self._place: dict[K, int] = {}
         self._layout: Layout | None = None
         self._keys: list[K] = []
@@ -54,7 +61,13 @@ class Roster(Generic[K]):
         if fresh or self._layout is None:
             described = [self._describe(key) for key in fresh]
             series, columns = [s for s, _ in described], [c for _, c in described]
-            self._layout = self._layout.grown(series, columns) if self._layout else Layout.of(series, columns)
+            devices = self._devices(series)
+            if self._layout:
+                known = {device.name for device in self._layout.devices}
+                devices = [device for device in devices if device.name not in known]
+                self._layout = self._layout.grown(series, columns, devices)
+            else:
+                self._layout = Layout.of(series, columns, devices=devices)
             self._place.update((key, i) for i, key in enumerate(fresh, start=len(self._place)))
             self._seen = np.concatenate([self._seen[: len(self._layout) - len(fresh)], np.zeros(len(fresh), np.int64)])
         self._keys = list(keys)

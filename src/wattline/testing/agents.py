@@ -1,5 +1,5 @@
-"""Real agents as fixtures: net-snmp's `snmpd` and `prometheus-node-exporter`, started on free loopback ports and stopped
-by the pid that was started.
+"""Real agents as fixtures: net-snmp's `snmpd` and `prometheus-node-exporter`, started on free loopback ports and
+stopped by the pid that was started.
 
 with Snmpd(["override 1.3.6.1.4.1.99.1.1 integer 230"]) as agent:
     Url.parse(f"snmp://public@127.0.0.1:{agent.port}/1.3.6.1.4.1.99.1.1?unit=W")
@@ -40,7 +40,7 @@ USERS: Final = (
 
 
 def find_program(name: str) -> str | None:
-    """Return where a server's program is, looking into the folders for servers as well; None when it is not installed."""
+    """Return where a program is, looking into the folders for servers as well; None when it is not installed."""
     return shutil.which(name) or shutil.which(name, path=_SBIN)
 
 
@@ -152,7 +152,7 @@ class Snmpd(_Server):
             self.start()
 
     def tool(self, *arguments: str, host: str = "") -> str:
-        """Run net-snmp's own client against this agent and return what it prints: `tool("snmpget", "-v2c", ..., OID)`."""
+        """Run net-snmp's own client here and return what it prints: `tool("snmpget", "-v2c", "-c", "public", OID)`."""
         program, *options = arguments
         split = next((i for i, one in enumerate(options) if one.startswith(("1.", ".1."))), len(options))
         target = host or f"127.0.0.1:{self.port}"

@@ -40,7 +40,7 @@ MODULUS: Final[dict[int, int]] = {Tag.COUNTER32: 2**32, Tag.COUNTER64: 2**64}
 
 
 class Response(NamedTuple):
-    """One answer: which request it answers, its error status and the place of the culprit, and the tag of each value by OID."""
+    """One answer: the request that it answers, error status and place of the culprit, the tag of each value by OID."""
 
     request: int
     status: int

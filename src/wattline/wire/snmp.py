@@ -89,8 +89,8 @@ class Agent:
     """One agent at one address. It has one owner, who asks one thing at a time; `connect` before, `close` after.
 
     `wait` is how many seconds one answer may take, `tries` how often a request is sent before the agent counts as
-    silent. Every method raises Unreachable (silence, no such name), Malformed (an answer that means nothing) or Misconfigured
-    (the agent says that it does not know this user).
+    silent. Every method raises Unreachable (silence, no such name), Malformed (an answer that means nothing) or
+    Misconfigured (the agent says that it does not know this user).
     """
 
     def __init__(self, host: str, port: int, who: Community | User, *, wait: float = 1.0, tries: int = 2) -> None:

@@ -1,9 +1,8 @@
 """The options of an SNMP meter, and what they say of each value: which series, in which unit, how wide a register."""
 
 import re
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Self
 
-import msgspec
 from msgspec import Struct
 
 from wattline.plugin import (
@@ -17,7 +16,6 @@ from wattline.plugin import (
     Secret,
     Unit,
     Url,
-    decode_secret,
     parse_unit,
 )
 from wattline.wire.snmp import Community, User
@@ -138,7 +136,7 @@ class SnmpConfig(DriverConfig, frozen=True, kw_only=True):
     oids: tuple[Single, ...] = ()
     tables: tuple[Table, ...] = ()
     point: Point = Point.WALL
-    wait: float = 1.0
+    wait: float = 0.45
     tries: int = 2
     per_request: int = 40
     refresh: float = 300.0
@@ -161,7 +159,7 @@ class SnmpConfig(DriverConfig, frozen=True, kw_only=True):
         return Community(self.community.reveal(), 1 if str(self.version) == "1" else 2)
 
     @classmethod
-    def from_url(cls, url: Url) -> "SnmpConfig":
+    def from_url(cls, url: Url) -> Self:
         """Read `snmp://community@host:port/OID,OID?unit=W`; in version 3 `user:password@`.
 
         `metric`, `unit`, `kind` and `scale` speak of every OID, or are as many as the OIDs, with commas between.
@@ -179,11 +177,7 @@ class SnmpConfig(DriverConfig, frozen=True, kw_only=True):
         elif url.user:
             given["community"] = url.user
         given |= {"port": url.port} if url.port else {}
-        given |= options
-        try:
-            return msgspec.convert(given, cls, strict=False, dec_hook=decode_secret)
-        except msgspec.ValidationError as error:
-            raise Misconfigured(f"snmp://{url.host}: {error}") from error
+        return cls.of(f"snmp://{url.host}", given | options)
 
 
 def oid_fault(oid: str, *, template: bool = False) -> str:
