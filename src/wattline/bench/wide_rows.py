@@ -52,8 +52,8 @@ class WideRows:
     def rows(self, devices: Sequence[str], metrics: Sequence[str], start: int, end: int) -> int:
         """Fetch the samples of a window (ns) as rows and return how many there are."""
         found = self._connection.execute(
-            "select timestamp, device_id, metric_id, value from metrics"
-            " where device_id = any(%s) and metric_id = any(%s) and timestamp >= %s and timestamp < %s order by timestamp, device_id, metric_id",
+            "select timestamp, device_id, metric_id, value from metrics where device_id = any(%s)"
+            " and metric_id = any(%s) and timestamp >= %s and timestamp < %s order by timestamp, device_id, metric_id",
             (list(devices), list(metrics), _stamp(start), _stamp(end)),
         )
         return len(found.fetchall())

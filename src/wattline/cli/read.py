@@ -87,7 +87,12 @@ async def _ask(text: str, patience: float) -> Answer:
         raise Unreachable(f"no answer within {patience:g} s") from error
     finally:
         await driver.close()
-    return Answer(meter.address or meter.name, meter.driver, latency, [reading for frame in frames for reading in _readings(frame)])
+    return Answer(
+        meter.address or meter.name,
+        meter.driver,
+        latency,
+        [reading for frame in frames for reading in _readings(frame)],
+    )
 
 
 async def _frames(driver: Driver[Any], clock: Clock) -> Sequence[Frame]:

@@ -1,0 +1,108 @@
+"""SNMP: 200 meters of 20 OIDs, polled, decoded and stored once a second, against a scrape of the same OIDs.
+
+The peers do less: net-snmp's C library stores nothing, and snmp_exporter prints a page and stores nothing.
+"""
+
+import subprocess
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+from wattline.bench.measure import Row, child_cpu, process_cpu
+from wattline.bench.peers import program as find
+from wattline.bench.peers import snmp_exporter
+from wattline.testing.agents import Snmpd
+from wattline.testing.program import Program
+
+METERS: Final = 200
+OIDS: Final = [f"1.3.6.1.4.1.318.1.1.26.9.4.3.1.7.{i}" for i in range(1, 21)]
+_WARM: Final = 5
+_SECONDS: Final = 20
+_SCRAPES: Final = 1000
+_GETS: Final = 20_000
+
+
+def rows() -> list[Row]:
+    """Measure ours and both peers against one snmpd."""
+    lines = [f"override {oid} integer {100 + i}" for i, oid in enumerate(OIDS)]
+    with tempfile.TemporaryDirectory() as folder, Snmpd(lines) as agent:
+        ours, note = _ours(Path(folder), agent.port)
+        library = _library(Path(folder), agent.port)
+        exporter = _exporter(agent.port)
+    work = "poll 20 OIDs by SNMP, decode, store"
+    return [
+        Row(work, "us a poll", ours * 1e6, "snmp_exporter (scrape only)", exporter * 1e6, "1/2", note),
+        Row(
+            work,
+            "us a poll",
+            ours * 1e6,
+            "net-snmp C library (GET only)",
+            library * 1e6,
+            "",
+            "the limit: stores nothing",
+        ),
+    ]
+
+
+def _ours(folder: Path, port: int) -> tuple[float, str]:
+    """Run the whole program and return CPU seconds a poll, and what else was seen."""
+    site = folder / "site.yaml"
+    oids = [{"oid": oid, "metric": f"outlet_{i}_power_watts", "unit": "W"} for i, oid in enumerate(OIDS)]
+    meters = [
+        {
+            "driver": "snmp",
+            "name": f"pdu-{m:03d}",
+            "device": f"pdu-{m:03d}",
+            "host": "127.0.0.1",
+            "port": port,
+            "oids": oids,
+        }
+        for m in range(METERS)
+    ]
+    site.write_text(yaml.safe_dump({"every": "1s", "meters": meters}))
+    with Program("--config", str(site), data=folder / "store") as up:
+        time.sleep(_WARM)
+        before, cpu = _polls(up), process_cpu(up.pid)
+        time.sleep(_SECONDS)
+        after, cpu = _polls(up), process_cpu(up.pid) - cpu
+        late = max((meter["late"] or 0) for meter in up.get("/api/meters"))
+    done = after - before
+    share = done / (METERS * _SECONDS)
+    return (
+        cpu / done,
+        f"{share:.1%} of the polls due, {cpu / _SECONDS:.1%} of a core, late at most {late * 1000:.0f} ms (p99)",
+    )
+
+
+def _polls(up: Program) -> int:
+    return sum(meter["polls"] for meter in up.get("/api/meters"))
+
+
+def _library(folder: Path, port: int) -> float:
+    source, program = Path(__file__).with_name("snmp_get.c"), folder / "snmp_get"
+    compile_it = [find("cc"), "-O2", "-o", str(program), str(source), "-lnetsnmp"]
+    subprocess.run(compile_it, check=True, capture_output=True)  # noqa: S603
+    return child_cpu([str(program), str(port), str(_GETS), *OIDS]) / _GETS
+
+
+def _exporter(port: int) -> float:
+    with snmp_exporter(OIDS) as (server, address):
+        url = f"{address}?target=127.0.0.1:{port}&module=bench"
+
+        def scrape() -> bytes:
+            with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310
+                page: bytes = answer.read()
+                return page
+
+        if b"m19" not in scrape():
+            raise RuntimeError("snmp_exporter does not give what it was asked for")
+        for _ in range(50):
+            scrape()
+        before = process_cpu(server.pid)
+        for _ in range(_SCRAPES):
+            scrape()
+        return (process_cpu(server.pid) - before) / _SCRAPES

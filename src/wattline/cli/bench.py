@@ -1,0 +1,69 @@
+"""`wattline bench`: one table of measurements against real peers."""
+
+import importlib
+from collections.abc import Iterable
+from typing import Final
+
+import click
+from rich import box
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn
+from rich.table import Table
+
+from wattline.bench.measure import Row, Skipped
+from wattline.errors import WattlineError
+
+PARTS: Final = {
+    "pages": "exposition pages",
+    "sweep": "processes of this host",
+    "polls": "SNMP, polled to stored",
+    "durable": "the store",
+    "answers": "answers of the API",
+}
+
+
+@click.command(short_help="Measure Wattline against its peers on this machine.")
+@click.argument("parts", nargs=-1, type=click.Choice(list(PARTS)))
+def bench(parts: tuple[str, ...]) -> None:
+    r"""Measure Wattline against its peers on this machine, and print one table.
+
+    Figures are CPU seconds or times of interleaved runs, medians; machines differ, so read the ratios. PARTS are
+    pages, sweep, polls, durable, answers; without any, all of them. The peers are net-snmp, snmp_exporter, PostgreSQL,
+    psutil and prometheus_client; a part whose peer is not installed says so.
+
+    \b
+    Examples:
+      wattline bench
+      wattline bench pages sweep
+    """
+    console = Console()
+    found: list[Row | Skipped] = []
+    progress = Progress(SpinnerColumn(), TextColumn("{task.description}"), console=Console(stderr=True), transient=True)
+    with progress:
+        for part in parts or PARTS:
+            task = progress.add_task(f"measuring {PARTS[part]} ...")
+            try:
+                found += importlib.import_module(f"wattline.bench.{part}").rows()
+            except (ImportError, WattlineError) as error:
+                found.append(Skipped(PARTS[part], str(error)))
+            progress.remove_task(task)
+    console.print(_table(found))
+
+
+def _table(found: Iterable[Row | Skipped]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("work", "unit"):
+        table.add_column(name, overflow="fold")
+    table.add_column("ours", justify="right")
+    table.add_column("peer", overflow="fold")
+    table.add_column("its", justify="right")
+    table.add_column("ours/its", justify="right")
+    table.add_column("reach", justify="right")
+    table.add_column("note", overflow="fold")
+    for one in found:
+        if isinstance(one, Skipped):
+            table.add_row(one.work, "", "", "", "", "", "", f"not measured: {one.why}")
+            continue
+        peer, ratio = ("", "") if one.peer is None else (f"{one.peer:.3g}", f"{one.ours / one.peer:.3g}")
+        table.add_row(one.work, one.unit, f"{one.ours:.3g}", one.peer_name, peer, ratio, one.reach, one.note)
+    return table

@@ -1,0 +1,51 @@
+"""`wattline check FILE`: every fault of a configuration at once, and what it would read."""
+
+import sys
+from pathlib import Path
+
+import click
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from wattline.runtime.config import Examination, examine
+from wattline.runtime.registry import Registry
+
+EXIT_FAULTY = 1
+
+
+@click.command(short_help="Check a configuration and say what it would read.")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def check(file: Path) -> None:
+    r"""Check a configuration: print every fault with its place, or what would be read.
+
+    Nothing is opened and nothing is asked; use `wattline read URL` for that. The exit status is 1 when there are faults.
+
+    \b
+    Example:
+      wattline check site.yaml
+    """
+    examined = examine(file, Registry.installed())
+    if examined.faults:
+        for fault in examined.faults:
+            click.echo(str(fault), err=True)
+        count = len(examined.faults)
+        click.echo(f"{file}: {count} fault{'s' if count > 1 else ''}", err=True)
+        sys.exit(EXIT_FAULTY)
+    Console().print(_summary(examined))
+
+
+def _summary(examined: Examination) -> Table:
+    site = examined.site
+    title = f"{len(site.meters)} meters, store in {site.data}, listening on {site.listen}"
+    table = Table(title=escape(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("meter", "driver", "address"):
+        table.add_column(name, overflow="fold")
+    table.add_column("every", justify="right")
+    table.add_column("timeout", justify="right")
+    for meter in site.meters:
+        asked = " (when promoted)" if meter.optional else ""
+        every, timeout = f"{meter.every:g} s{asked}", f"{meter.timeout:g} s"
+        table.add_row(*map(escape, (meter.name, meter.driver, meter.address, every, timeout)))
+    return table

@@ -1,0 +1,216 @@
+"""`wattline up`: drivers, store, API and pages in one process."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import msgspec
+import uvicorn
+from rich.console import Console
+from rich.markup import escape
+
+from wattline import __version__
+from wattline.api.app import create_app
+from wattline.api.view import View
+from wattline.core.address import hide_password
+from wattline.errors import Misconfigured, WattlineError
+from wattline.runtime.config import Site, load, meter_from_url, named_apart, parse
+from wattline.runtime.engine import Engine
+from wattline.runtime.health import Silent, Waiting
+from wattline.runtime.registry import Registry
+from wattline.runtime.ticks import SystemClock
+
+DEMO: Final = "sim://rack?servers=16"
+THIS_HOST: Final = ("rapl://", "host://")
+"""What is metered where nobody says what to meter; the first is left out, with its reason, where it cannot be read."""
+_FIRST_ANSWERS: Final = 3.0
+"""Seconds after which it is said what answers and what does not."""
+_GRACE: Final = 2
+"""Seconds that open connections have when the program stops."""
+
+
+class Options(msgspec.Struct, frozen=True):
+    """The command line, to be applied to a configuration again at every reload."""
+
+    config: Path | None
+    data: Path | None
+    listen: str | None
+    meters: tuple[str, ...]
+    demo: bool
+
+    def site(self, registry: Registry) -> Site:
+        """Read the configuration and apply the command line. Raises Misconfigured with every fault."""
+        overrides = {name: str(value) for name in ("data", "listen") if (value := getattr(self, name)) is not None}
+        site = (
+            load(self.config, registry, overrides=overrides)
+            if self.config
+            else parse("", registry, overrides=overrides)
+        )
+        urls = [*self.meters, *([DEMO] if self.demo else []), *(() if self.config else THIS_HOST)]
+        more = tuple(meter_from_url(url, registry) for url in urls)
+        return msgspec.structs.replace(site, meters=named_apart((*site.meters, *more)))
+
+
+@click.command(short_help="Meter, store and show, all in one process.")
+@click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The site's YAML file; without it this host is metered.",
+)
+@click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar="WATTLINE_DATA",
+    show_envvar=True,
+    help="Folder of the store.  [default: ~/.local/state/wattline]",
+)
+@click.option("--listen", metavar="HOST:PORT", help="Where API and pages answer.  [default: 127.0.0.1:8780]")
+@click.option("--meter", "meters", metavar="URL", multiple=True, help="A meter to read besides; may be repeated.")
+@click.option("--demo", is_flag=True, help="Add a simulated rack of sixteen servers.")
+def up(config: Path | None, data: Path | None, listen: str | None, meters: tuple[str, ...], demo: bool) -> None:
+    r"""Meter, store and show, all in one process.
+
+    \b
+    Examples:
+      wattline up                                  this host
+      wattline up --demo                           and a simulated rack
+      wattline up --meter snmp://public@pdu-1/1.3.6.1.4.1.318.1.1.26.4.3.1.5.1
+      wattline up --config site.yaml --data /var/lib/wattline
+
+    SIGTERM (or Ctrl-C) stops within seconds with everything acknowledged safe; SIGHUP reads the configuration again.
+    """
+    options = Options(config, data, listen, meters, demo)
+    registry = Registry.installed()
+    try:
+        with _loop_factory() as runner:
+            runner.run(_serve(options, registry))
+    except WattlineError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _loop_factory() -> asyncio.Runner:
+    """Return a runner on uvloop where that is installed."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.Runner()
+    return asyncio.Runner(loop_factory=uvloop.new_event_loop)
+
+
+async def _serve(options: Options, registry: Registry) -> None:
+    console = Console(stderr=True, highlight=False)
+    site, unread = await _readable(options.site(registry), registry, options)
+    with _listening(site) as listener:
+        clock = SystemClock()
+        engine = Engine(site, registry, clock=clock)
+        stop = asyncio.Event()
+        view = View(engine.store, engine.health, engine.live, site, clock.now(), clock.now)
+        server = _Server(uvicorn.Config(create_app(view), log_config=None, timeout_graceful_shutdown=_GRACE))
+        loop = asyncio.get_running_loop()
+        for one in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(one, stop.set)
+        async with asyncio.TaskGroup() as group:
+            metering = group.create_task(engine.run(stop), name="engine")
+            serving = group.create_task(server.serve(sockets=[listener]), name="api")
+            group.create_task(_announce(engine, listener, unread, console, stop), name="announcement")
+            loop.add_signal_handler(
+                signal.SIGHUP, lambda: group.create_task(_reload(options, registry, engine, console), name="reload")
+            )
+            await stop.wait()
+            engine.live.close()
+            server.should_exit = True
+            await asyncio.gather(metering, serving)
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves signals to the program that it is part of."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+
+@contextlib.contextmanager
+def _listening(site: Site) -> Iterator[socket.socket]:
+    host, port = site.address
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            yield listener
+    except OSError as error:
+        raise Misconfigured(
+            f"cannot listen on {site.listen}: {error.strerror or error}; choose with --listen"
+        ) from error
+
+
+async def _readable(site: Site, registry: Registry, options: Options) -> tuple[Site, list[str]]:
+    """Leave out the sensors of this host that are not there, if nobody asked for them; return why."""
+    if options.config:
+        return site, []
+    unread, kept = [], []
+    for meter in site.meters:
+        if meter.driver == "rapl" and "rapl://" not in options.meters:
+            driver = registry.driver(meter.driver)(meter.options)
+            try:
+                await driver.open()
+            except WattlineError as error:
+                unread.append(f"{meter.address}: {error}")
+                continue
+            finally:
+                await driver.close()
+        kept.append(meter)
+    return msgspec.structs.replace(site, meters=tuple(kept)), unread
+
+
+async def _reload(options: Options, registry: Registry, engine: Engine, console: Console) -> None:
+    try:
+        site, _ = await _readable(options.site(registry), registry, options)
+        await engine.reload(site)
+    except WattlineError as error:
+        console.print(f"[red]The configuration was not reloaded, the old one goes on:[/red]\n{escape(str(error))}")
+    else:
+        console.print(f"The configuration was reloaded: {len(site.meters)} meters.")
+
+
+async def _announce(
+    engine: Engine, listener: socket.socket, unread: list[str], console: Console, stop: asyncio.Event
+) -> None:
+    host, port = listener.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    console.print(f"[bold]Wattline {__version__}[/bold] answers on [bold]http://{shown}:{port}[/bold]")
+    console.print(f"The store is in {escape(str(engine.site.data))}. Ctrl-C stops.")
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_FIRST_ANSWERS):
+            await _first_answers(engine, stop)
+    if stop.is_set():
+        return
+    for meter in engine.health.meters():
+        name = f"{escape(meter.name)} [dim]{escape(meter.address)}[/dim]"
+        match meter.state:
+            case Silent(error=error):
+                console.print(f"  [red]silent[/red]   {name}: {escape(error)}")
+            case Waiting():
+                console.print(f"  [yellow]waiting[/yellow]  {name}: no answer yet")
+            case _:
+                devices = f"{len(meter.devices)} device{'s' if len(meter.devices) != 1 else ''}"
+                console.print(f"  [green]speaking[/green] {name}: {devices} every {meter.period:g} s")
+    for reason in unread:
+        console.print(f"  [dim]not read[/dim] {escape(hide_password(reason))}")
+    if not engine.site.meters:
+        console.print("  There is no meter yet; add one with --meter URL, or see `wattline up --demo`.")
+
+
+async def _first_answers(engine: Engine, stop: asyncio.Event) -> Any:
+    while not stop.is_set():
+        meters = engine.health.meters()
+        if meters and not any(isinstance(meter.state, Waiting) for meter in meters):
+            return
+        await asyncio.sleep(0.05)
