@@ -4,12 +4,18 @@ import csv
 import io
 import json
 import math
+from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from litestar.testing import TestClient
 
-from wattline.model import Batch, Column, Device, Kind, Layout, Metric, Series, pack_mask
+from wattline.api.app import View, create_app
+from wattline.model import Batch, Cause, Column, Device, Kind, Layout, Metric, Outage, Series, pack_mask
+from wattline.runtime.health import Health, Pulse
+from wattline.runtime.live import Live
+from wattline.runtime.site import Clients, Site
 from wattline.testing.memory import MemoryStore
 from wattline.units import NANOSECONDS, Unit
 
@@ -104,3 +110,49 @@ def _rows_of():
 @pytest.fixture(name="rows_of_any", scope="session")
 def _rows_of_any():
     return rows_of
+
+
+class Wall:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = BEGIN + 62 * NANOSECONDS
+
+    def __call__(self) -> int:
+        return self.now
+
+
+@pytest.fixture
+def wall() -> Wall:
+    return Wall()
+
+
+@pytest.fixture
+async def view(wall: Wall):
+    """What the interface sees of a site with the two PDUs, all of it committed and published."""
+    held, live = MemoryStore(), Live(2)
+    written = [pdu(2), pdu(1)]
+    await held.write(written)
+    live.publish(written)
+    await held.note([Outage("pdu-1", BEGIN + 5 * NANOSECONDS, BEGIN + 9 * NANOSECONDS, Cause.TIMEOUT, "no answer")])
+    pulses = [Pulse(name, "snmp", f"snmp://***@{name}", 1.0, BEGIN) for name in ("pdu-1", "pdu-2", "pdu-3")]
+    pulses[0].answered(BEGIN, BEGIN, 0.01)
+    pulses[1].fell_silent(BEGIN + NANOSECONDS, Cause.TIMEOUT, "pdu-2 did not answer within 1 s")
+    counters = {"wattline_missed_ticks_total": 2.0}
+    health = Health(lambda: pulses, lambda: counters, lambda: OWN)
+    site = Site(
+        price_per_kwh=Decimal("0.25"), currency="EUR", timezone="Europe/Paris", clients=Clients(live=2, queue=2)
+    )
+    return View(held, health, live, site, BEGIN, wall)
+
+
+OWN = (
+    b"# HELP wattline_missed_ticks_total Missed ticks.\n"
+    b"# TYPE wattline_missed_ticks_total counter\nwattline_missed_ticks_total 2\n"
+)
+
+
+@pytest.fixture
+def client(view):
+    with TestClient(create_app(view), base_url="http://127.0.0.1:8780") as one:
+        yield one

@@ -5,9 +5,10 @@ then read our answers as its own. So while the program listens on loopback alone
 """
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any, Final
 
+from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from wattline.api.problems import details
@@ -52,7 +53,7 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, with what surrounds it."""
-        if scope["type"] != "http":
+        if scope["type"] != ScopeType.HTTP:
             await self._app(scope, receive, send)
             return
         if self._is_local and not self._is_named(scope["headers"]):
@@ -63,7 +64,7 @@ class Guard:
             return
         await self._app(scope, receive, _adorned(send))
 
-    def _is_named(self, headers: Sequence[tuple[bytes, bytes]]) -> bool:
+    def _is_named(self, headers: Iterable[tuple[bytes, bytes]]) -> bool:
         host = next((value.decode("latin-1") for name, value in headers if name == b"host"), "localhost")
         return is_loopback(host_of(host))
 
@@ -73,7 +74,7 @@ def _adorned(send: Send) -> Send:
         if message["type"] == "http.response.start":
             given = {name.lower() for name, _ in message["headers"]}
             extra = [(name, value) for name, value in _HEADERS if name not in given]
-            message = {**message, "headers": [*message["headers"], *extra]}  # type: ignore[misc]
+            message = {**message, "headers": [*message["headers"], *extra]}
         await send(message)
 
     return adorned
@@ -92,7 +93,7 @@ async def _head(app: ASGIApp, scope: Scope, send: Send) -> None:
             has_begun = True
             await send(message)
 
-    await app({**scope, "method": "GET"}, receive, without_body)  # type: ignore[misc,arg-type]
+    await app({**scope, "method": "GET"}, receive, without_body)  # type: ignore[arg-type]
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 

@@ -106,7 +106,7 @@ class Filters:
 
     def find(self, devices: Sequence[str] | None, metrics: Sequence[str] | None) -> Filter:
         """Return the filter for globs. Raises Problem for globs that mean nothing."""
-        name = (devices and tuple(devices), metrics and tuple(metrics))
+        name = (None if devices is None else tuple(devices), None if metrics is None else tuple(metrics))
         found = self._kept.pop(name, None) or Filter(devices, metrics)
         if len(self._kept) >= FILTERS:
             self._kept.pop(next(iter(self._kept)))

@@ -24,8 +24,8 @@ from wattline.core.integral import Nature, nature
 from wattline.ledger.chosen import Choice, choose, roots
 from wattline.ledger.today import cost, day_start
 from wattline.ledger.windows import Energy, energy, total
-from wattline.model import Device
-from wattline.plugin import Entry
+from wattline.model import Device, Mask
+from wattline.plugin import Block, Entry
 from wattline.runtime.live import Latest
 from wattline.units import MICROJOULES, NANOSECONDS
 
@@ -183,15 +183,17 @@ def _registers(view: View, plan: Plan, now: int) -> dict[str, Value]:
     for blocks in view.store.samples([entry.id for entry in found.values()], now - back, now + 1):
         for block in blocks:
             for place, number in enumerate(block.ids):
-                rows = np.flatnonzero(np.isfinite(block.values[:, place]) & _there(block.present, place))[-2:]
+                rows = np.flatnonzero(_sound(block, place))[-2:]
                 new = [(int(block.time[row]), float(block.values[row, place])) for row in rows]
                 pairs[number] = [*pairs.get(number, []), *new][-2:]
     between = {name: _between(entry, pairs.get(entry.id, [])) for name, entry in found.items()}
     return {name: value for name, value in between.items() if value is not None}
 
 
-def _there(present: np.ndarray | None, place: int) -> np.ndarray | bool:  # type: ignore[type-arg]
-    return True if present is None else present[:, place]
+def _sound(block: Block, place: int) -> Mask:
+    """Return which frames have a finite value of one series."""
+    is_finite: Mask = np.isfinite(block.values[:, place])
+    return is_finite if block.present is None else is_finite & block.present[:, place]
 
 
 def _between(entry: Entry, pair: Sequence[tuple[int, float]]) -> Value | None:

@@ -192,7 +192,8 @@ def _cell_columns(found: Mapping[int, Cells], catalogue: Catalogue, energies: Ma
         mean = np.clip(column["sum"] / column["count"], column["min"], column["max"])  # a sum of doubles is rounded
     return CellRows(
         start=start[order], place=place, min=column["min"], mean=mean, max=column["max"], count=column["count"],
-        joules=column["joules"] / MICROJOULES, coverage=column["covered"] / cells[0].span, is_energy=energies[place],
+        joules=column["joules"] / MICROJOULES, coverage=column["covered"] / cells[0].span,
+        is_level=(column["count"] > 0) & ~texts[place], is_energy=energies[place],
     )  # fmt: skip
 
 

@@ -24,7 +24,7 @@ _SIX_DIGIT_PLACES: Final = ((20, 10_000_000), (22, 100_000), (24, 1000))
 
 def stamp(time: int) -> str:
     """Return one time (ns since the epoch) as text."""
-    return stamps(np.array([time], np.int64))[0].decode()
+    return str(stamps(np.array([time], np.int64))[0], "ascii")
 
 
 def stamp_or_none(time: int | None) -> str | None:

@@ -6,7 +6,7 @@ from wattline.api.parameters import Devices, chooser
 from wattline.api.routes.resource import resource, work
 from wattline.api.schema import DeviceAnswer, answer
 from wattline.api.view import Seen
-from wattline.ledger.chosen import choose
+from wattline.ledger.chosen import Choice, choose
 
 
 @resource("/api/devices", "Devices", tags=["what there is"])
@@ -20,8 +20,8 @@ async def devices(seen: Seen, device: Devices = None) -> Response[list[DeviceAns
         found = []
         for one in every:
             if is_wanted(one.name):
-                choice = chosen.get(one.name)
-                found.append(DeviceAnswer.of(one, choice and choice.power, choice and choice.energy))
+                choice = chosen.get(one.name, Choice())
+                found.append(DeviceAnswer.of(one, choice.power, choice.energy))
         return found
 
     return answer(await work(seen, ask))
