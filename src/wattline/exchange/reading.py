@@ -6,6 +6,7 @@ in the file and the rows that are no rows at all. Row numbers start at 1; a head
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -158,63 +159,62 @@ class Row(Struct):
     run: int | None = None
 
 
-Described: Any = msgspec.defstruct("Described", [(name, Any, None) for name in DESCRIBING], bases=(Row,))
-"""A line with what describes its series; reading it takes twice as long, so it is tried when a file has such."""
+@lru_cache
+def _decoder(described: tuple[str, ...], *, is_strict: bool) -> Any:
+    """Return a decoder of lines that may have some describing columns; a strict one refuses lines that have more."""
+    fields = [(name, Any, None) for name in described]
+    return msgspec.json.Decoder(msgspec.defstruct("Line", fields, bases=(Row,), forbid_unknown_fields=is_strict))
 
 
 def _ndjson(path: Path) -> Iterator[Part]:
     with _text(path) as (stream, done):
-        first, rest, kind = 0, b"", None
+        first, rest = 0, b""
         while block := stream.read(BLOCK):
             whole, newline, rest = (rest + block).rpartition(b"\n")
             if newline:
-                kind = kind or _row_type(whole)
-                part, first = _lines(whole, first, kind, done())
+                part, first = _lines(whole, first, done())
                 yield part
-        part, _ = _lines(rest, first, kind or _row_type(rest), 1.0)
+        part, _ = _lines(rest, first, 1.0)
         yield part
 
 
-def _row_type(block: bytes) -> Any:
-    line = block.partition(b"\n")[0]
-    return Described if any(f'"{name}"'.encode() in line for name in DESCRIBING) else Row
-
-
-def _lines(block: bytes, first: int, kind: Any, done: float) -> tuple[Part, int]:
-    """Decode lines at once, or one by one where that fails, to say which is bad."""
-    decoder, faults = msgspec.json.Decoder(kind), {}
-    if b"\n\n" not in block and not block.startswith(b"\n"):
-        try:
-            rows = decoder.decode_lines(block)
+def _lines(block: bytes, first: int, done: float) -> tuple[Part, int]:
+    """Decode lines at once: as alike as the first, which is fast, or all that a line may be, or else one by one."""
+    head = block.partition(b"\n")[0]
+    likely = tuple(name for name in DESCRIBING if f'"{name}"'.encode() in head)
+    decoders = (_decoder(likely, is_strict=True), likely), (_decoder(DESCRIBING, is_strict=False), DESCRIBING)
+    if b"\n\n" not in block and not block.startswith(b"\n"):  # lines without anything are no rows, but have numbers
+        for decoder, described in decoders:
+            try:
+                rows = decoder.decode_lines(block)
+            except msgspec.MsgspecError:
+                continue
             numbers = np.arange(first + 1, first + 1 + len(rows))
-            return Part(_columns(rows), numbers, {}, done), first + len(rows)
-        except msgspec.MsgspecError:
-            pass  # the line is found below
-    rows, kept = [], []
-    for line in block.split(b"\n"):
+            return Part(_columns(rows, described), numbers, {}, done), first + len(rows)
+    rows, kept, faults = [], [], {}
+    decoder = decoders[-1][0]
+    for line in block.removesuffix(b"\n").split(b"\n"):
+        first += 1
         if line.strip():
-            first += 1
             try:
                 rows.append(decoder.decode(line))
                 kept.append(first)
             except (msgspec.MsgspecError, UnicodeDecodeError) as error:
                 faults[first] = f"it is no row: {error}"
-    return Part(_columns(rows), np.array(kept, np.int64), faults, done), first
+    return Part(_columns(rows, DESCRIBING), np.array(kept, np.int64), faults, done), first
 
 
-def _columns(rows: Sequence[Any]) -> dict[str, Any]:
+def _columns(rows: Sequence[Any], described: Sequence[str]) -> dict[str, Any]:
     columns = {
         "time": _mixed([row.time for row in rows]),
         "device": pa.array([row.device for row in rows], pa.string()),
         "metric": pa.array([row.metric for row in rows], pa.string()),
         "value": _mixed([row.value for row in rows]),
-        "labels": _texts([bytes(row.labels) for row in rows]),
+        "labels": _raw_texts([row.labels for row in rows]),
         "text": pa.array([row.text for row in rows], pa.string()),
         "run": pa.array([row.run for row in rows], pa.int64()),
     }
-    if rows and isinstance(rows[0], Described):
-        columns |= {name: _json_texts([getattr(row, name) for row in rows]) for name in DESCRIBING}
-    return columns
+    return columns | {name: _json_texts([getattr(row, name) for row in rows]) for name in described}
 
 
 def _mixed(column: list[Any]) -> Any:
@@ -225,15 +225,24 @@ def _mixed(column: list[Any]) -> Any:
         return pa.array([one if one is None or isinstance(one, str) else repr(one) for one in column], pa.string())
 
 
-def _texts(column: list[bytes]) -> Any:
-    coded = pa.array(column, pa.binary()).dictionary_encode()
+def _raw_texts(column: list[Raw]) -> Any:
+    coded = pa.array(list(map(bytes, column)), pa.binary()).dictionary_encode()
     table = [None if text in (b"null", b"") else text.decode() for text in coded.dictionary.to_pylist()]
     return pa.DictionaryArray.from_arrays(coded.indices, pa.array(table, pa.string()))
 
 
 def _json_texts(column: list[Any]) -> Any:
     """Return values of a describing column as texts: what is no text is JSON."""
-    if all(one is None or isinstance(one, str) for one in column):
+    try:
         return pa.array(column, pa.string())
-    found = [one if one is None or isinstance(one, str) else msgspec.json.encode(one).decode() for one in column]
-    return pa.array(found, pa.string())
+    except pa.ArrowException:
+        try:
+            coded = pa.array(column).dictionary_encode()
+        except pa.ArrowException:  # lists, or of many kinds
+            return pa.array([_json_text(one) for one in column], pa.string())
+        table = pa.array([_json_text(one) for one in coded.dictionary.to_pylist()], pa.string())
+        return pa.DictionaryArray.from_arrays(coded.indices, table)
+
+
+def _json_text(value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else msgspec.json.encode(value).decode()
