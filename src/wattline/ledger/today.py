@@ -34,7 +34,7 @@ def _midnight(of: date, zone: ZoneInfo) -> int:
 
 
 def cost(joules: int, price_per_kwh: Decimal | str | float) -> Decimal:
-    """Return the price of microjoules to 28 digits, unrounded; a float price is read as the decimal that it prints as."""
+    """Return the price of microjoules to 28 digits; a float price is read as the decimal that it prints as."""
     price = price_per_kwh if isinstance(price_per_kwh, Decimal) else Decimal(str(price_per_kwh))
     return Decimal(joules) * price / MICROJOULES_PER_KWH
 

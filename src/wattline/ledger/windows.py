@@ -39,9 +39,9 @@ class Energy(Struct, frozen=True):
     asked: int
     """Nanoseconds of the window."""
     lower: int
-    """Microjoules, at least; what was not covered is included."""
+    """Microjoules that were used, at least: with `floor` for what was not covered, so it may lie above `joules`."""
     upper: int
-    """Microjoules, at most; what was not covered is included."""
+    """Microjoules that were used, at most: with `rated` for what was not covered."""
     method: tuple[str, ...] = ()
     """`register`, `window average`, `trapezoid`, `delta`: how the energy was had, best first."""
     gaps: int = 0
@@ -157,20 +157,21 @@ def _answer(account: Account, place: int, entry: Entry, asked: int) -> Energy:
     if nature(entry.series.metric) is Nature.LEVEL:
         return Energy(entry, 0, 0, asked, 0, 0, estimated=column.estimate)
     joules, covered = int(account.joules[place]), int(account.covered[place])
-    core = int(account.lower[place]), int(account.upper[place])
-    lower = core[0] - int(account.down_tail[place] + account.up_head[place])
-    upper = core[1] + int(account.up_tail[place] + account.down_head[place])
+    lower = int(account.lower[place] - account.down_tail[place] - account.up_head[place])
+    upper = int(account.upper[place] + account.up_tail[place] + account.down_head[place])
+    # No register runs backwards, so slack cannot make a positive energy negative.
+    lower, upper = min(max(lower, min(int(account.lower[place]), 0)), joules), max(upper, joules)
     uncovered = asked - covered
     most, assumed = column.rated, ""
     if most is None:
         most = float(account.peak[place])
         if uncovered:
             assumed = HIGHEST_SEEN if most else NOTHING_KNOWN
-    lower = max(lower, min(core[0], 0)) + int(np.floor(column.floor * PER_NS * uncovered))
+    lower += int(np.floor(column.floor * PER_NS * uncovered))
     upper += int(np.ceil(most * PER_NS * uncovered))
     bits = int(account.method[place])
     return Energy(
-        entry=entry, joules=joules, covered=covered, asked=asked, lower=min(lower, joules), upper=max(upper, joules),
+        entry=entry, joules=joules, covered=covered, asked=asked, lower=lower, upper=upper,
         method=tuple(word for bit, word in METHOD_WORDS.items() if bits & bit),
         gaps=int(account.gaps[place]), resets=int(account.resets[place]), assumed=assumed, estimated=column.estimate,
     )  # fmt: skip

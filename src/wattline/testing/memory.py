@@ -308,7 +308,8 @@ def _block(ids: tuple[int, ...], columns: Sequence[Merged]) -> Block:
 
 
 def _cells(entry: Entry, merged: Merged, start: int, end: int, span: int) -> Cells:
-    first, last = np.searchsorted(merged.time, [start, end])
+    """Roll up from the samples of whole hours, which say together what a gap or a jitter is (core/rollup)."""
+    first, last = np.searchsorted(merged.time, [start - start % HOUR, end + -end % HOUR])
     part = _cut(merged, int(first) - 1, int(last) + 1)
     return rollup.roll(
         part.time, part.value, entry.series.metric, entry.column, start=start, end=end, span=span, run=part.run

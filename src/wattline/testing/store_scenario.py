@@ -167,9 +167,10 @@ def check_cells(store: Store[Any], entries: Iterable[Entry], start: int, end: in
 
 
 def rolled(store: Store[Any], entry: Entry, start: int, end: int, span: int) -> Cells:
-    """Return the roll-up of one series made from the samples that the store gives."""
+    """Return the roll-up of one series made from the samples that the store gives, of whole hours (core/rollup)."""
     times, values, runs = [np.zeros(0, np.int64)], [np.zeros(0)], [np.zeros(0, np.int64)]
-    for blocks in store.samples([entry.id], start, end, around=True):
+    first, last = start - start % rollup.HOUR, end + -end % rollup.HOUR
+    for blocks in store.samples([entry.id], first, last, around=True):
         for block in blocks:
             there = np.ones(len(block.time), bool) if block.present is None else block.present[:, 0]
             times.append(block.time[there])
