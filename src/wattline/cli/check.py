@@ -20,7 +20,7 @@ EXIT_FAULTY = 1
 def check(file: Path) -> None:
     r"""Check a configuration: print every fault with its place, or what would be read.
 
-    Nothing is opened and nothing is asked; use `wattline read URL` for that. The exit status is 1 when there are faults.
+    Nothing is opened and nothing is asked (`wattline read URL` does). The exit status is 1 when there are faults.
 
     \b
     Example:
