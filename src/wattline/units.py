@@ -8,6 +8,7 @@ times `num`, divided once by `den`, so that the result is the correctly rounded 
 
 import enum
 import math
+from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from typing import Final
 
@@ -20,6 +21,9 @@ MICROJOULES: Final = 1_000_000
 
 NANOSECONDS: Final = 1_000_000_000
 """How many make one second."""
+
+_MOST_DIGITS: Final = 400
+"""A decimal exponent beyond it is no measurement; float64 ends at 308."""
 
 
 class Unit(enum.StrEnum):
@@ -69,10 +73,14 @@ class Scale(Struct, frozen=True):
         if isinstance(count, float) and not math.isfinite(count):
             return count
         try:
-            exact = Fraction(str(count).strip()) * Fraction(self.num, self.den)
-        except ValueError as error:
+            decimal = Decimal(str(count).strip())
+            # The exponent is looked at first: to write out 1e999999999 would take for ever.
+            if not decimal.is_finite() or abs(decimal.adjusted()) > _MOST_DIGITS:
+                raise Malformed(f"{count!r} is no number that can be measured")
+            exact = Fraction(decimal) * Fraction(self.num, self.den)
+            return exact.numerator / exact.denominator
+        except (InvalidOperation, OverflowError) as error:
             raise Malformed(f"{count!r} is no number") from error
-        return exact.numerator / exact.denominator
 
     def count(self, value: float) -> int:
         """Return the device's own integer behind a value that `base` made."""
