@@ -2,6 +2,7 @@
 
 import pytest
 
+from wattline.stores.sqlite.store import Sqlite, SqliteConfig
 from wattline.testing.memory import MemoryStore
 from wattline.testing.store_suite import StoreSuite
 
@@ -11,3 +12,9 @@ class TestMemory(StoreSuite):
     def factory(self):
         stores: dict[str, MemoryStore] = {}
         return lambda name: stores.setdefault(name, MemoryStore())
+
+
+class TestSqlite(StoreSuite):
+    @pytest.fixture
+    def factory(self, tmp_path):
+        return lambda name: Sqlite(SqliteConfig(path=str(tmp_path / f"{name}.sqlite")))
