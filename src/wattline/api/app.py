@@ -58,7 +58,8 @@ def create_app(view: View) -> ASGIApp:
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         yield
-        view.workers.shutdown(wait=False, cancel_futures=True)
+        for threads in (view.workers, view.presses):
+            threads.shutdown(wait=False, cancel_futures=True)
 
     app = Litestar(
         route_handlers=ROUTES,

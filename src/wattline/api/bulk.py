@@ -8,6 +8,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import Executor, Future
+from contextlib import suppress
 from typing import Self, TypeVar
 
 from litestar.response.base import ASGIResponse
@@ -39,8 +40,12 @@ class Production:
                 self._parts = self._make(self.goes_on)
             return next(self._parts, None)
 
-    def stop(self) -> None:
-        """Let a step in progress end early, wait for it, and let go of what the parts hold."""
+    def end(self) -> None:
+        """Let a step in progress end early; does not wait."""
+        self._is_over = True
+
+    def close(self) -> None:
+        """Wait for a step in progress and let go of what the parts hold."""
         self._is_over = True
         with self._lock:
             close = getattr(self._parts, "close", None)
@@ -78,7 +83,9 @@ class Parts:
         """End the production, whatever it is doing; does not wait for it."""
         if self._ahead is not None:
             self._ahead.cancel()
-        self._workers.submit(self._production.stop)
+        self._production.end()
+        with suppress(RuntimeError):  # the program ends, and its threads take nothing new
+            self._workers.submit(self._production.close)
 
 
 class Flow(ASGIStreamingResponse):

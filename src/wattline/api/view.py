@@ -14,11 +14,17 @@ from wattline.runtime.live import Live
 from wattline.runtime.site import Site
 
 WORKERS: Final = 4
-"""Threads that read the store: more wait in line, so that a crowd cannot take the machine from the meters."""
+"""Threads that answer questions: more wait in line, so that a crowd cannot take the machine from the meters."""
+PRESSES: Final = 2
+"""Threads that make bulk answers, a part at a time for all who want one: each keeps some 50 MB once it has worked."""
 
 
 def _workers() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(WORKERS, thread_name_prefix="api")
+
+
+def _presses() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(PRESSES, thread_name_prefix="api-bulk")
 
 
 class View(Struct, frozen=True, eq=False):
@@ -31,6 +37,7 @@ class View(Struct, frozen=True, eq=False):
     started: int
     clock: Callable[[], int]
     workers: ThreadPoolExecutor = field(default_factory=_workers)
+    presses: ThreadPoolExecutor = field(default_factory=_presses)
 
 
 Seen = NamedDependency[SkipValidation[View]]

@@ -46,7 +46,7 @@ async def samples(  # noqa: PLR0917 - each is a query parameter, given by name
             return encode(_raw(seen.store, catalogue, asked, goes_on), one)
         return encode(_rolled(seen.store, catalogue, parameters.widened(asked, span), span, goes_on), one)
 
-    return await respond(seen.workers, make, chosen.media_type)
+    return await respond(seen.presses, make, chosen.media_type)
 
 
 def _raw(store: Store[Any], catalogue: Catalogue, asked: Window, goes_on: GoesOn) -> Iterator[Rows]:
