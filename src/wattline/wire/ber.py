@@ -50,18 +50,18 @@ class Response(NamedTuple):
 
 def get_request(version: int, community: bytes, request: int, oids: list[str]) -> bytes:
     """Return a GET for `oids`; `version` is 0 for v1 and 1 for v2c, `request` below 2^31."""
-    bindings = b"".join(_block(_SEQUENCE, _oid(oid) + _block(_NULL, b"")) for oid in oids)
-    pdu = _integer(request) + _integer(0) + _integer(0) + _block(_SEQUENCE, bindings)
-    return _block(_SEQUENCE, _integer(version) + _block(_OCTETS, community) + _block(_GET, pdu))
+    bindings = b"".join(block(_SEQUENCE, object_id(oid) + block(_NULL, b"")) for oid in oids)
+    pdu = integer(request) + integer(0) + integer(0) + block(_SEQUENCE, bindings)
+    return block(_SEQUENCE, integer(version) + block(_OCTETS, community) + block(_GET, pdu))
 
 
 def read_response(message: bytes) -> Response:
     """Read an answer. Raises Malformed."""
     try:
-        version, community, pdu = _blocks(_body(message, _SEQUENCE))
+        version, community, pdu = blocks(_body(message, _SEQUENCE))
         if version[0] != _INTEGER or community[0] != _OCTETS or pdu[0] != _RESPONSE:
             raise Malformed("an SNMP message that is no response")
-        request, status, culprit, bindings = _blocks(pdu[1])
+        request, status, culprit, bindings = blocks(pdu[1])
         return Response(_int(request), _int(status), _int(culprit), _tags(bindings[1]))
     except (ValueError, IndexError) as error:
         raise Malformed(f"{len(message)} bytes that are no SNMP response") from error
@@ -69,27 +69,30 @@ def read_response(message: bytes) -> Response:
 
 def _tags(body: bytes) -> dict[str, int]:
     tags = {}
-    for tag, binding in _blocks(body):
-        (name_tag, name), (value_tag, _) = _blocks(binding)
+    for tag, binding in blocks(body):
+        (name_tag, name), (value_tag, _) = blocks(binding)
         if tag != _SEQUENCE or name_tag != _OID:
             raise ValueError("a binding without a name")
-        tags[_dotted(name)] = value_tag
+        tags[dotted(name)] = value_tag
     return tags
 
 
-def _block(tag: int, body: bytes) -> bytes:
+def block(tag: int, body: bytes) -> bytes:
+    """Return a value with its tag and length; `body` below 64 KiB."""
     n = len(body)
     size = bytes([n]) if n < 0x80 else bytes([0x82, n >> 8, n & 0xFF])  # a datagram is below 64 KiB
     return bytes([tag]) + size + body
 
 
-def _integer(value: int) -> bytes:
-    return _block(_INTEGER, value.to_bytes(value.bit_length() // 8 + 1, "big"))
+def integer(value: int) -> bytes:
+    """Return an INTEGER."""
+    return block(_INTEGER, value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True))
 
 
-def _oid(dotted: str) -> bytes:
-    first, second, *rest = (int(arc) for arc in dotted.split("."))
-    return _block(_OID, b"".join(_arc(arc) for arc in (first * 40 + second, *rest)))
+def object_id(oid: str) -> bytes:
+    """Return an OBJECT IDENTIFIER of at least two arcs."""
+    first, second, *rest = (int(arc) for arc in oid.split("."))
+    return block(_OID, b"".join(_arc(arc) for arc in (first * 40 + second, *rest)))
 
 
 def _arc(arc: int) -> bytes:
@@ -99,7 +102,8 @@ def _arc(arc: int) -> bytes:
     return bytes(reversed(octets))
 
 
-def _dotted(body: bytes) -> str:
+def dotted(body: bytes) -> str:
+    """Return the OID that the body of an OBJECT IDENTIFIER says. Raises IndexError when it is empty."""
     arcs, arc = [], 0
     for octet in body:
         arc = arc << 7 | octet & 0x7F
@@ -115,13 +119,13 @@ def _int(block: tuple[int, bytes]) -> int:
 
 
 def _body(octets: bytes, tag: int) -> bytes:
-    [(found, body)] = _blocks(octets)
+    [(found, body)] = blocks(octets)
     if found != tag:
         raise ValueError(f"tag {found:#x} where {tag:#x} belongs")
     return body
 
 
-def _blocks(octets: bytes) -> list[tuple[int, bytes]]:
+def blocks(octets: bytes) -> list[tuple[int, bytes]]:
     """Split a constructed body. Raises ValueError or IndexError where lengths do not add up."""
     found, at = [], 0
     while at < len(octets):
