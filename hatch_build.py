@@ -5,6 +5,7 @@ minified library only as a script that sets a global; one line behind it makes i
 """
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -16,6 +17,8 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 UPLOT = "1.6.32"
 GLOBAL = b"var uPlot="
 EXPORT = b"\nexport default uPlot;\n"
+_UNUSED = re.compile(r"[^{}]*\.u-(?:legend|inline|series|title)[^{}]*{[^{}]*}")
+"""Rules of parts that the pages switch off: they draw their own titles and legends."""
 
 
 class UPlotHook(BuildHookInterface[Any]):
@@ -32,7 +35,8 @@ class UPlotHook(BuildHookInterface[Any]):
             _npm("install", "--prefix", folder, "--ignore-scripts", "--no-audit", "--no-fund", f"uplot@{UPLOT}")
             package = Path(folder, "node_modules/uplot")
             (vendor / "uplot.esm.js").write_bytes(_module((package / "dist/uPlot.iife.min.js").read_bytes()))
-            shutil.copy(package / "dist/uPlot.min.css", vendor / "uplot.min.css")
+            style = (package / "dist/uPlot.min.css").read_text()
+            (vendor / "uplot.min.css").write_text(_UNUSED.sub("", style))
             shutil.copy(package / "LICENSE", vendor / "uplot.LICENSE")
         for old in vendor.glob("uplot-*"):
             old.unlink()

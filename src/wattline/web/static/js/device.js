@@ -15,13 +15,15 @@ const STEPS = [10, 60, 300, 900, 3600, 21600, 86400];
 const MOST_SAMPLES = 1200; // a longer list is asked for as roll-ups
 const MOST_CELLS = 1450;
 const STATE_SECONDS = 600; // of a text only the newest is shown
+const DEEPEST = 12;
 const FEW_GAPS = 5;
 const MOST_GAPS = 200;
+const OWN = "custom"; // the period with edges of its own
 const LATEST_EVERY = 2; // seconds between two looks at the newest value of each series
 
 const query = new URLSearchParams(location.search);
 const name = query.get("name");
-const view = { period: PERIODS[query.get("period")] || query.get("period") === "custom" ? query.get("period") : "hour", at: null, from: NaN, to: NaN };
+const view = { period: PERIODS[query.get("period")] || query.get("period") === OWN ? query.get("period") : "hour", at: null, from: NaN, to: NaN };
 let about = {}; // of the store: its oldest sample
 let device = null;
 let all = [];
@@ -35,336 +37,311 @@ let due = 0;
 let latestDue = 0;
 let turn = 0; // an answer to an older question is dropped
 let curve = null;
+let curl = "";
+let opened = false; // the page has tried to show the device
 
 const seconds = () => Date.now() / 1000;
 
 function asked() {
-  if (view.period === "custom") return { start: view.from, end: view.to };
-  return around(view.period, view.at, seconds());
+	if (view.period === OWN) return { start: view.from, end: view.to };
+	return around(view.period, view.at, seconds());
 }
 
 /** Seconds of a roll-up, or null where the samples themselves are few enough. */
 function resolution({ start, end }) {
-  if (chosen.kind === "state") return null;
-  const length = end - start;
-  const period = number(chosen.period) || 1;
-  if (length / period <= MOST_SAMPLES) return null;
-  return STEPS.find((one) => length / one <= MOST_CELLS) ?? STEPS.at(-1);
+	if (chosen.kind === "state") return null;
+	const length = end - start;
+	const period = number(chosen.period) || 1;
+	if (length / period <= MOST_SAMPLES) return null;
+	return STEPS.find((one) => length / one <= MOST_CELLS) ?? STEPS.at(-1);
 }
 
 function question({ start, end }, span) {
-  const from = chosen.kind === "state" ? Math.max(start, end - STATE_SECONDS) : start;
-  return { device: exactly(name), metric: exactly(chosen.metric), start: from, end, step: span };
+	const from = chosen.kind === "state" ? Math.max(start, end - STATE_SECONDS) : start;
+	return { device: exactly(name), metric: exactly(chosen.metric), start: from, end, step: span };
 }
 
 async function load() {
-  if (!chosen) return;
-  const mine = ++turn;
-  const pane = asked();
-  const until = Math.min(pane.end, seconds());
-  const span = resolution(pane);
-  due = seconds() + (span ? Math.min(60, Math.max(5, span / 2)) : Math.max(1, (pane.end - pane.start) / 120));
-  heading(pane, span);
-  try {
-    const [rows, outages] = await Promise.all([
-      // A line begins at the edge, and a register at a sample, so that some before the window are needed.
-      ask("/api/samples", question({ start: span ? pane.start : pane.start - 2 * (number(chosen.period) || 1), end: until }, span)),
-      ask("/api/outages", { start: pane.start, end: until }).catch(() => []),
-    ]);
-    if (mine !== turn) return;
-    picture(rows, span, pane, until);
-    gaps(outages);
-  } catch (error) {
-    if (mine === turn && error.status) note(error.message);
-  }
-  energy(pane, until, mine);
+	if (!chosen) return;
+	const mine = ++turn;
+	const pane = asked();
+	const until = Math.min(pane.end, seconds());
+	const span = resolution(pane);
+	due = seconds() + (span ? Math.min(60, Math.max(5, span / 2)) : Math.max(1, (pane.end - pane.start) / 120));
+	heading(pane, span);
+	try {
+		const [rows, outages] = await Promise.all([
+			// A line begins at the edge, and a register at a sample, so that some before the window are needed.
+			ask("/api/samples", question({ start: span ? pane.start : pane.start - 2 * (number(chosen.period) || 1), end: until }, span)),
+			ask("/api/outages", { start: pane.start, end: until }).catch(() => []),
+		]);
+		if (mine !== turn) return;
+		picture(rows, span, pane, until);
+		gaps(outages);
+	} catch (error) {
+		if (mine === turn && error.status) note(error.message);
+	}
+	energy(pane, until, mine);
 }
 
 function picture(rows, span, { start, end }, until) {
-  const own = keyOf({ device: name, ...chosen });
-  const pair = [start, end];
-  const found = span ? rows.filter((row) => keyOf(row) === own) : (bySeries(rows).get(own) ?? { times: [], values: [] });
-  const texts = chosen.kind === "state";
-  curve = texts ? { times: [], mean: [], min: [], max: [], gaps: [] } : span ? fromCells(found, chosen, span, pair, until) : fromSamples(found, chosen, pair, until);
-  if (!texts) lead(start, until);
-  trace ??= new Trace($("#chart"), cursor);
-  trace.show(curve, unitOf(chosen), pair);
-  const seen = curve.mean.some((value) => value !== null);
-  note(texts ? told(found.values.at(-1)) : seen ? "" : "No samples in this period.");
-  describe(pair, seen);
+	const own = keyOf(chosen);
+	const pair = [start, end];
+	const found = span ? rows.filter((row) => keyOf(row) === own) : (bySeries(rows).get(own) ?? { times: [], values: [] });
+	const texts = chosen.kind === "state";
+	curve = texts ? { times: [], mean: [], min: [], max: [], gaps: [] } : span ? fromCells(found, chosen, span, pair, until) : fromSamples(found, chosen, pair, until);
+	if (!texts) lead(start, until);
+	trace ??= new Trace($("#chart"), cursor);
+	trace.show(curve, unitOf(chosen), pair);
+	const seen = curve.mean.some((value) => value !== null);
+	note(texts ? `A text has no curve. At the end of this period it is: ${found.values.at(-1) ?? "not heard"}.` : seen ? "" : "No samples in this period.");
+	describe(pair, seen);
 }
-
-const told = (value) => (value === undefined ? "This series is a text; it was not heard lately." : `This series is a text; at the end of this period it says “${value}”.`);
 
 /** Time before the first sample is a gap only where the store knew of anything then. */
 function lead(start, until) {
-  const oldest = instant(about.oldest);
-  const first = curve.times[0] ?? until;
-  const from = Math.max(start, Number.isFinite(oldest) ? oldest : Infinity);
-  if (first - from > Math.max(10, 3 * (number(chosen.period) || 0))) curve.gaps.unshift([from, first]);
+	const oldest = instant(about.oldest);
+	const first = curve.times[0] ?? until;
+	const from = Math.max(start, Number.isFinite(oldest) ? oldest : Infinity);
+	if (first - from > Math.max(10, 3 * (number(chosen.period) || 0))) curve.gaps.unshift([from, first]);
 }
 
 function note(message) {
-  show($("#chart-note"), message !== "");
-  write($("#chart-note"), message);
+	show($("#chart-note"), message !== "");
+	write($("#chart-note"), message);
 }
 
 function describe([start, end], seen) {
-  const { low, high } = extent(curve, start);
-  const unit = unitOf(chosen);
-  const range = seen ? `from ${text(low, unit)} to ${text(high, unit)}` : "without a sample";
-  const holes = curve.gaps.length === 1 ? "1 gap" : `${curve.gaps.length} gaps`;
-  $("#chart").setAttribute("aria-label", `${chosen.metric} of ${name}, ${stamp(start)} to ${stamp(end)}: ${range}, ${holes}.`);
+	const { low, high } = extent(curve, start);
+	const unit = unitOf(chosen);
+	const range = seen ? `from ${text(low, unit)} to ${text(high, unit)}` : "without a sample";
+	const holes = curve.gaps.length === 1 ? "1 gap" : `${curve.gaps.length} gaps`;
+	$("#chart").setAttribute("aria-label", `${chosen.metric} of ${name}, ${stamp(start)} to ${stamp(end)}: ${range}, ${holes}.`);
 }
 
 function cursor(point) {
-  if (!point || point.mean === null || point.mean === undefined) return write($("#cursor"), "");
-  const unit = unitOf(chosen);
-  const band = point.min === null || point.min === undefined ? "" : ` (${text(point.min, unit)} – ${text(point.max, unit)})`;
-  const { start, end } = asked();
-  write($("#cursor"), `${end - start > 86400 ? stamp(point.time) : clock(point.time)}  ${text(point.mean, unit, 4)}${band}`);
+	if (point.mean === null) return write($("#cursor"), "");
+	const unit = unitOf(chosen);
+	const band = point.min === null ? "" : ` (${text(point.min, unit)} – ${text(point.max, unit)})`;
+	const { start, end } = asked();
+	write($("#cursor"), `${end - start > 86400 ? stamp(point.time) : clock(point.time)}  ${text(point.mean, unit, 4)}${band}`);
 }
 
 function gaps(outages) {
-  const list = curve.gaps.slice(-MOST_GAPS).reverse();
-  show($("#gaps-card"), list.length > 0);
-  const all = curve.gaps.reduce((sum, [from, to]) => sum + to - from, 0);
-  write($("#gaps-sum"), curve.gaps.length > 1 ? `${curve.gaps.length}, ${duration(all)} in all` : "");
-  const lines = list.map(([from, to]) => gapLine(from, to, reason(outages, from, to)));
-  $("#gaps").replaceChildren(...lines.slice(0, FEW_GAPS));
-  $("#gaps-older").replaceChildren(...lines.slice(FEW_GAPS));
-  show($("#gaps-more"), lines.length > FEW_GAPS);
-}
-
-function gapLine(from, to, why) {
-  const now = seconds();
-  return el("li", {}, `${since(from, now)} – ${now - to < 2 ? "now" : since(to, now)}, ${duration(to - from)}`, why ? el("small", { text: why }) : null);
+	const list = curve.gaps.slice(-MOST_GAPS).reverse();
+	show($("#gaps-card"), list.length > 0);
+	const all = curve.gaps.reduce((sum, [from, to]) => sum + to - from, 0);
+	write($("#gaps-sum"), curve.gaps.length > 1 ? `${curve.gaps.length}, ${duration(all)} in all` : "");
+	const now = seconds();
+	const lines = list.map(([from, to]) =>
+		el("li", {}, `${since(from, now)} – ${now - to < 2 ? "now" : since(to, now)}, ${duration(to - from)}`, el("small", { text: reason(outages, from, to) })),
+	);
+	$("#gaps").replaceChildren(...lines.slice(0, FEW_GAPS));
+	$("#gaps-older").replaceChildren(...lines.slice(FEW_GAPS));
+	show($("#gaps-more"), lines.length > FEW_GAPS);
 }
 
 /** The outage of a meter of this device that covers most of a gap. */
 function reason(outages, from, to) {
-  let best = "";
-  let most = 0;
-  for (const one of outages) {
-    if (!meters.has(one.meter)) continue;
-    const start = instant(one.start);
-    const end = one.end === null ? Infinity : instant(one.end);
-    const shared = Math.min(to, end) - Math.max(from, start);
-    if (shared > most) [most, best] = [shared, [one.cause, one.detail].filter(Boolean).join(": ")];
-  }
-  return best;
+	let best = "";
+	let most = 0;
+	for (const one of outages) {
+		if (!meters.has(one.meter)) continue;
+		const start = instant(one.start);
+		const end = one.end === null ? Infinity : instant(one.end);
+		const shared = Math.min(to, end) - Math.max(from, start);
+		if (shared > most) [most, best] = [shared, [one.cause, one.detail].filter(Boolean).join(": ")];
+	}
+	return best;
 }
 
 async function energy({ start }, until, mine) {
-  const source = device.energy ?? device.power;
-  const { low, high } = curve ? extent(curve, start) : {};
-  const unit = chosen ? unitOf(chosen) : "";
-  let found = null;
-  if (source && until > start) {
-    const answer = await ask("/api/energy", { device: exactly(name), metric: exactly(source.metric), start, end: until }).catch(() => null);
-    found = answer?.series?.find((one) => keyOf(one) === keyOf({ device: name, ...source })) ?? null;
-  }
-  if (mine === turn) fillFigures($("#figures"), { energy: found, seconds: until - start, low, high, unit });
+	const source = device.energy ?? device.power;
+	const { low, high } = curve ? extent(curve, start) : {};
+	const unit = chosen ? unitOf(chosen) : "";
+	let found = null;
+	if (source && until > start) {
+		const answer = await ask("/api/energy", { device: exactly(name), metric: exactly(source.metric), start, end: until }).catch(() => null);
+		found = answer?.series?.find((one) => keyOf(one) === keyOf(source)) ?? null;
+	}
+	if (mine === turn) fillFigures($("#figures"), { energy: found, seconds: until - start, low, high, unit });
 }
-
-// What the reader chooses.
 
 function heading({ start, end }, span) {
-  write($("#when"), title(view.period, start, end, seconds()));
-  write($("#series-title"), isEnergy(chosen) ? `${chosen.metric}, as power` : labelled(chosen));
-  const live = view.period !== "custom" && view.at === null;
-  show($("#today"), !live && view.period !== "custom");
-  $("#later").disabled = live;
-  for (const button of [$("#earlier"), $("#later")]) show(button, view.period !== "custom");
-  for (const button of $("#periods").children) button.setAttribute("aria-pressed", button.dataset.period === view.period);
-  show($("#custom"), view.period === "custom");
-  const wanted = question({ start, end: Math.min(end, seconds()) }, span);
-  const iso = (time) => new Date(time * 1000).toISOString();
-  const csv = address("/api/samples", { ...wanted, start: iso(start), end: iso(wanted.end), format: "csv" });
-  $("#csv").href = csv;
-  $("#csv").download = `${name.replaceAll(/[^\w.-]+/g, "_")}-${chosen.metric}.csv`;
-  curl = `curl '${address("/api/samples", { ...wanted, start: iso(start), end: iso(wanted.end) }).href.replaceAll("'", "%27")}'`;
-  remember();
+	write($("#when"), title(view.period, start, end, seconds()));
+	write($("#series-title"), [chosen.metric, ...labelled(chosen), isEnergy(chosen) ? "as power" : ""].join(" "));
+	const live = view.period !== OWN && view.at === null;
+	show($("#today"), !live && view.period !== OWN);
+	$("#later").disabled = live;
+	for (const button of [$("#earlier"), $("#later")]) show(button, view.period !== OWN);
+	for (const button of $("#periods").children) button.setAttribute("aria-pressed", button.dataset.period === view.period);
+	show($("#custom"), view.period === OWN);
+	const wanted = question({ start, end: Math.min(end, seconds()) }, span);
+	for (const edge of ["start", "end"]) wanted[edge] = new Date(wanted[edge] * 1000).toISOString();
+	$("#csv").href = address("/api/samples", { ...wanted, format: "csv" });
+	$("#csv").download = `${name}-${chosen.metric}.csv`;
+	curl = `curl '${address("/api/samples", wanted).href.replaceAll("'", "%27")}'`;
+	remember();
 }
 
-let curl = "";
-
 function remember() {
-  const state = new URLSearchParams({ name, period: view.period });
-  if (view.at !== null) state.set("at", view.at.toFixed(0));
-  if (view.period === "custom") [["from", view.from], ["to", view.to]].forEach(([key, value]) => state.set(key, value.toFixed(0)));
-  if (chosen && !chosen.isDefault) state.set("series", keyOf({ ...chosen, device: "" }));
-  history.replaceState(null, "", `/device?${state}`);
+	const state = new URLSearchParams({ name, period: view.period });
+	if (view.at !== null) state.set("at", view.at.toFixed(0));
+	if (view.period === OWN) for (const key of ["from", "to"]) state.set(key, view[key].toFixed(0));
+	if (chosen && !chosen.isDefault) state.set("series", chosen.id);
+	history.replaceState(null, "", `/device?${state}`);
 }
 
 function choosePeriod(period) {
-  if (period === "custom") {
-    const { start, end } = view.period === "custom" && Number.isFinite(view.from) ? { start: view.from, end: view.to } : asked();
-    [view.from, view.to] = [start, Math.min(end, seconds())];
-    $("#from").value = toInput(view.from);
-    $("#to").value = toInput(view.to);
-  } else view.at = null;
-  view.period = period;
-  load();
+	if (period === OWN) {
+		const { start, end } = asked();
+		[view.from, view.to] = [start, Math.min(end, seconds())];
+		$("#from").value = toInput(view.from);
+		$("#to").value = toInput(view.to);
+	} else view.at = null;
+	view.period = period;
+	load();
 }
 
 function move(way) {
-  if (view.period === "custom" || (way > 0 && view.at === null)) return;
-  view.at = step(view.period, view.at, seconds(), way);
-  load();
+	if (view.period === OWN || (way > 0 && view.at === null)) return;
+	view.at = step(view.period, view.at, seconds(), way);
+	load();
 }
 
-function home() {
-  if (view.period === "custom") return;
-  view.at = null;
-  load();
-}
-
-const labelled = ({ metric, labels }) => [metric, ...Object.entries(labels ?? {}).map(([key, value]) => `${key}=${value}`)].join(" ");
-
-// The device itself.
+const labelled = ({ labels }) => Object.entries(labels).map(([key, value]) => `${key}=${value}`);
 
 function describeDevice() {
-  document.title = `${name} · Wattline`;
-  write($("#name"), name);
-  const badges = [device.type && el("span", { class: "badge", text: device.type })];
-  const why = device.power?.estimate || device.energy?.estimate;
-  if (device.estimated) badges.push(el("span", { class: "badge estimated", text: "estimated" }));
-  if (device.estimated && why) badges.push(el("span", { class: "badge reason-of", text: why }));
-  $("#badges").replaceChildren(...badges.filter(Boolean));
-  const above = [];
-  const seen = new Set([name]);
-  for (let up = device.parent; up && !seen.has(up); up = all.find((one) => one.device === up)?.parent) {
-    seen.add(up);
-    above.unshift(el("a", { href: pageOf(up), text: up }));
-  }
-  $("#crumbs").replaceChildren(...above);
-  show($("#crumbs"), above.length > 0);
+	document.title = `${name} · Wattline`;
+	write($("#name"), name);
+	const badges = device.type ? [el("span", { class: "badge", text: device.type })] : [];
+	if (device.estimated) badges.push(el("span", { class: "badge estimated", text: "estimated" }), el("span", { class: "quiet-text", text: (device.power ?? device.energy).estimate }));
+	$("#badges").replaceChildren(...badges);
+	const above = [];
+	for (let up = device.parent; up && up !== name && above.length < DEEPEST; up = all.find((one) => one.device === up)?.parent) above.unshift(el("a", { href: pageOf(up), text: up }));
+	$("#crumbs").replaceChildren(...above);
+	show($("#crumbs"), above.length > 0);
 }
 
 function seriesList() {
-  $("#series").replaceChildren(
-    ...list.map((one) => {
-      const extra = Object.entries(one.labels ?? {}).map(([key, value]) => `${key}=${value}`).join(" ");
-      const input = el("input", { type: "radio", name: "series", on: { change: () => choose(one) } });
-      input.checked = one === chosen;
-      one.value = el("span", { class: "value", dataset: { fresh: "" }, text: "–" });
-      const badge = one.estimated ? el("span", { class: "badge estimated", text: "estimated", title: one.estimate }) : null;
-      return el("label", {}, input, el("span", { class: "metric" }, one.metric, el("small", { text: [isEnergy(one) ? `${one.kind}, as power` : one.kind, extra].filter(Boolean).join(" · ") }), " ", badge), one.value);
-    }),
-  );
+	$("#series").replaceChildren(
+		...list.map((one) => {
+			const input = el("input", { type: "radio", name: "series", on: { change: () => choose(one) } });
+			input.checked = one === chosen;
+			one.value = el("span", { class: "watts", dataset: { fresh: "" }, text: "–" });
+			const badge = one.estimated ? el("span", { class: "badge estimated", text: "estimated", title: one.estimate }) : null;
+			return el("label", {}, input, el("span", { class: "name" }, one.metric, el("small", { text: [isEnergy(one) ? `${one.kind}, as power` : one.kind, ...labelled(one)].join(" · ") }), " ", badge), one.value);
+		}),
+	);
 }
 
 function choose(one) {
-  chosen = one;
-  trace?.chart?.setCursor({ left: -10, top: -10 });
-  load();
+	chosen = one;
+	trace?.chart?.setCursor({ left: -10, top: -10 });
+	load();
 }
 
-/** The newest value of every series, beside its name. */
 async function latest() {
-  const slowest = Math.max(5, ...list.map((one) => number(one.period) || 0));
-  const rows = await ask("/api/samples", { device: exactly(name), start: seconds() - 3 * slowest }).catch(() => []);
-  const found = bySeries(rows);
-  for (const one of list) {
-    const samples = found.get(keyOf({ device: name, ...one }));
-    const value = samples ? drawn(samples, one).values.at(-1) : NaN;
-    write(one.value, typeof value === "string" ? value : text(value, unitOf(one), 4));
-  }
+	const slowest = Math.max(5, ...list.map((one) => number(one.period) || 0));
+	const rows = await ask("/api/samples", { device: exactly(name), start: seconds() - 3 * slowest }).catch(() => []);
+	const found = bySeries(rows);
+	for (const one of list) {
+		const samples = found.get(keyOf(one));
+		const value = samples ? drawn(samples, one).values.at(-1) : NaN;
+		write(one.value, typeof value === "string" ? value : text(value, unitOf(one), 4));
+	}
 }
 
 function hear(now) {
-  if (forest) return forest.hear(now);
-  if (!device) return undefined;
-  const mine = now.devices.find((one) => one.device === name);
-  const watts = quantity(mine ? number(mine.watts) : NaN, "W", 4);
-  write($("#watts"), watts.number);
-  write($("#watts-unit"), watts.unit);
-  const children = now.devices.filter((one) => one.parent === name);
-  show($("#children-card"), children.length > 0);
-  if (children.length) (parts ??= new Ranking($("#children"))).show(children);
-  const live = view.period !== "custom" && (view.at === null || asked().end > seconds());
-  if (live && seconds() >= due) load();
-  if (seconds() >= latestDue) {
-    latestDue = seconds() + LATEST_EVERY;
-    latest();
-  }
-  return undefined;
+	if (forest) return forest.hear(now);
+	const mine = now.devices.find((one) => one.device === name);
+	if (!device) return mine && opened ? begin() : undefined;
+	const watts = quantity(mine ? number(mine.watts) : NaN, "W", 4);
+	write($("#watts"), watts.number);
+	write($("#watts-unit"), watts.unit);
+	const children = now.devices.filter((one) => one.parent === name);
+	show($("#children-card"), children.length > 0);
+	if (children.length) (parts ??= new Ranking($("#children"))).show(children);
+	const live = view.period !== OWN && (view.at === null || asked().end > seconds());
+	if (live && seconds() >= due) load();
+	if (seconds() >= latestDue) {
+		latestDue = seconds() + LATEST_EVERY;
+		latest();
+	}
+	return undefined;
 }
 
 function absent(head, body) {
-  show($("#missing"), true);
-  $("#missing").replaceChildren(el("h2", { text: head }), el("p", { text: body }), el("a", { href: "/device", text: "All devices" }));
+	show($("#missing"), true);
+	$("#missing").replaceChildren(el("h2", { text: head }), el("p", { text: body }), el("a", { href: "/device", text: "All devices" }));
 }
 
 function controls() {
-  for (const [period, { label, long }] of [...Object.entries(PERIODS), ["custom", { label: "Custom", long: "own choice" }]]) {
-    $("#periods").append(el("button", { type: "button", text: label, title: long, dataset: { period }, on: { click: () => choosePeriod(period) } }));
-  }
-  $("#earlier").addEventListener("click", () => move(-1));
-  $("#later").addEventListener("click", () => move(1));
-  $("#today").addEventListener("click", home);
-  $("#custom").addEventListener("submit", (event) => {
-    event.preventDefault();
-    const [from, to] = [fromInput($("#from").value), fromInput($("#to").value)];
-    $("#to").setCustomValidity(to > from ? "" : "The end comes after the start.");
-    if (!$("#custom").reportValidity()) return;
-    [view.from, view.to] = [from, to];
-    load();
-  });
-  $("#to").addEventListener("input", () => $("#to").setCustomValidity(""));
-  $("#curl").append(copier("Copy as curl", () => curl));
+	for (const [period, { label }] of [...Object.entries(PERIODS), [OWN, { label: "Custom" }]]) {
+		$("#periods").append(el("button", { type: "button", text: label, dataset: { period }, on: { click: () => choosePeriod(period) } }));
+	}
+	$("#earlier").addEventListener("click", () => move(-1));
+	$("#later").addEventListener("click", () => move(1));
+	$("#today").addEventListener("click", () => choosePeriod(view.period));
+	$("#custom").addEventListener("submit", (event) => {
+		event.preventDefault();
+		const [from, to] = [fromInput($("#from").value), fromInput($("#to").value)];
+		$("#to").setCustomValidity(to > from ? "" : "The end comes after the start.");
+		if (!$("#custom").reportValidity()) return;
+		[view.from, view.to] = [from, to];
+		load();
+	});
+	$("#to").addEventListener("input", () => $("#to").setCustomValidity(""));
+	$("#curl").append(copier("Copy as curl", () => curl));
 }
 
 /** What the address of the page asks for: period, instant, series. */
 function recall() {
-  const given = (key) => (query.has(key) ? Number(query.get(key)) : NaN);
-  if (Number.isFinite(given("at"))) view.at = given("at");
-  if (view.period === "custom") {
-    [view.from, view.to] = [given("from"), given("to")];
-    if (!(view.to > view.from)) view.period = "hour";
-    else [$("#from").value, $("#to").value] = [toInput(view.from), toInput(view.to)];
-  }
-  const usual = list.find((one) => device.power && keyOf({ ...one, device: "" }) === keyOf({ ...device.power, device: "" }));
-  const first = usual ?? list[0] ?? null;
-  if (first) first.isDefault = true;
-  chosen = list.find((one) => keyOf({ ...one, device: "" }) === query.get("series")) ?? first;
+	const given = (key) => (query.has(key) ? Number(query.get(key)) : NaN);
+	if (Number.isFinite(given("at"))) view.at = given("at");
+	if (view.period === OWN) {
+		[view.from, view.to] = [given("from"), given("to")];
+		if (!(view.to > view.from)) view.period = "hour";
+		else [$("#from").value, $("#to").value] = [toInput(view.from), toInput(view.to)];
+	}
+	const usual = list.find((one) => one.id === device.power?.id);
+	const first = usual ?? list[0] ?? null;
+	if (first) first.isDefault = true;
+	chosen = list.find((one) => String(one.id) === query.get("series")) ?? first;
 }
 
 async function open() {
-  const [known, devices, series, health] = await Promise.all([site(), ask("/api/devices"), ask("/api/series", { device: exactly(name) }), ask("/api/meters")]);
-  meters = new Set(health.filter((one) => one.devices.includes(name)).map((one) => one.name));
-  about = { oldest: known.store?.oldest };
-  all = devices;
-  device = all.find((one) => one.device === name);
-  if (!device) return absent(`There is no device ${name}`, "It may have another name, or nothing has been heard of it yet.");
-  list = series.filter((one) => one.device === name);
-  show($("#missing"), false);
-  show($("#device"), true);
-  describeDevice();
-  recall();
-  seriesList();
-  if (!chosen) return note("This device has no series of its own.");
-  return load();
+	const [known, devices, series, health] = await Promise.all([site(), ask("/api/devices"), ask("/api/series", { device: exactly(name) }), ask("/api/meters")]);
+	meters = new Set(health.filter((one) => one.devices.includes(name)).map((one) => one.name));
+	about = { oldest: known.store?.oldest };
+	all = devices;
+	device = all.find((one) => one.device === name);
+	if (!device) return absent(`There is no device ${name}`, "It may have another name, or nothing has been heard of it yet.");
+	list = series.filter((one) => one.device === name);
+	show($("#missing"), false);
+	show($("#device"), true);
+	describeDevice();
+	recall();
+	seriesList();
+	if (!chosen) return note("This device has no series of its own.");
+	return load();
 }
 
 async function begin() {
-  try {
-    await open();
-  } catch (error) {
-    absent("The device cannot be shown now", error.message);
-  }
+	opened = false;
+	await open().catch((error) => absent("The device cannot be shown now", error.message));
+	opened = true;
 }
 
 if (name === null) {
-  show($("#index"), true);
-  document.title = "Devices · Wattline";
-  site();
-  forest = new Forest($("#tree"), $("#find"));
-  frame({ onNow: hear, onBack: () => forest.load() });
+	show($("#index"), true);
+	document.title = "Devices · Wattline";
+	site();
+	forest = new Forest($("#tree"), $("#find"), $("#tree-note"));
+	frame({ onNow: hear, onBack: () => forest.load() });
 } else {
-  controls();
-  const periods = Object.fromEntries(Object.keys(PERIODS).map((period, i) => [String(i + 1), () => choosePeriod(period)]));
-  frame({ onNow: hear, onBack: () => (device ? load() : begin()), keys: { ArrowLeft: () => move(-1), ArrowRight: () => move(1), Home: home, ...periods } });
-  begin();
+	controls();
+	const periods = Object.fromEntries(Object.keys(PERIODS).map((period, i) => [String(i + 1), () => choosePeriod(period)]));
+	frame({ onNow: hear, onBack: () => (device ? load() : begin()), keys: { ArrowLeft: () => move(-1), ArrowRight: () => move(1), Home: () => choosePeriod(view.period), ...periods } });
+	begin();
 }

@@ -3,18 +3,18 @@
 import { copier, el } from "./dom.js";
 
 const EXAMPLES = [
-  ["A PDU or UPS by SNMP", "wattline up --meter 'snmp://public@pdu-1.example.net/1.3.6.1.4.1.318.1.1.26.6.3.1.7'"],
-  ["A Prometheus exporter", "wattline up --meter 'prometheus://node-1.example.net:9100/metrics'"],
-  ["This machine's RAPL registers", "wattline up --meter rapl://"],
-  ["This machine, estimated", "wattline up --meter host://"],
-  ["A simulated rack, to look around", "wattline up --demo"],
-  ["Everything from one file", "wattline up --config wattline.yaml"],
+	["A PDU or UPS by SNMP", "wattline up --meter 'snmp://public@pdu-1.example.net/1.3.6.1.4.1.318.1.1.26.6.3.1.7'"],
+	["A Prometheus exporter", "wattline up --meter 'prometheus://node-1.example.net:9100/metrics'"],
+	["This machine's RAPL registers", "wattline up --meter rapl://"],
+	["This machine, estimated", "wattline up --meter host://"],
+	["A simulated rack, to look around", "wattline up --demo"],
+	["Everything from one file", "wattline up --config wattline.yaml"],
 ];
 
 export function examples() {
-  const list = el("div", { class: "examples" });
-  for (const [what, command] of EXAMPLES) {
-    list.append(el("div", { class: "example" }, el("p", { text: what }), el("code", { text: command, tabindex: "0" }), copier("Copy", () => command)));
-  }
-  return list;
+	const list = el("div", { class: "examples" });
+	for (const [what, command] of EXAMPLES) {
+		list.append(el("div", { class: "example" }, el("p", { text: what }), el("code", { text: command, tabindex: "0" }), copier("Copy", () => command)));
+	}
+	return list;
 }

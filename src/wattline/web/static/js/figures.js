@@ -6,38 +6,38 @@ import { money, percent, quantity, text } from "./quantity.js";
 
 /** `energy` is a series of /api/energy or null; `seconds` the length asked. */
 export function fill(box, { energy, seconds, low, high, unit }) {
-  const figures = [...(energy ? ofEnergy(energy, seconds) : []), ...ofExtent(low, high, unit)];
-  box.replaceChildren(
-    ...figures.map(([name, value, small]) => el("div", {}, el("dt", { text: name }), el("dd", { dataset: { fresh: "" } }, value, small ? el("small", { text: small }) : null))),
-  );
+	const figures = [...(energy ? ofEnergy(energy, seconds) : []), ...ofExtent(low, high, unit)];
+	box.replaceChildren(
+		...figures.map(([name, value, small]) => el("div", {}, el("dt", { text: name }), el("dd", { dataset: { fresh: "" } }, value, small ? el("small", { text: small }) : null))),
+	);
 }
 
 function ofEnergy(energy, seconds) {
-  const joules = number(energy.joules);
-  const coverage = number(energy.coverage);
-  const found = [["Energy", text(joules, "J", 4), bounds(energy)]];
-  if ((energy.cost ?? null) !== null) found.push(["Cost", money(energy.cost, energy.currency), ""]);
-  if (coverage > 0) found.push(["Mean power", text(joules / (coverage * seconds), "W"), ""]);
-  found.push(["Coverage", percent(coverage), holes(energy)]);
-  return found;
+	const joules = number(energy.joules);
+	const coverage = number(energy.coverage);
+	const found = [["Energy", text(joules, "J", 4), bounds(energy)]];
+	if ((energy.cost ?? null) !== null) found.push(["Cost", money(energy.cost, energy.currency), ""]);
+	if (coverage > 0) found.push(["Mean power", text(joules / (coverage * seconds), "W"), ""]);
+	found.push(["Coverage", percent(coverage), holes(energy)]);
+	return found;
 }
 
 /** Between which joules the truth lies, in the unit of the larger one. */
 function bounds({ lower, upper }) {
-  const [low, high] = [number(lower), number(upper)];
-  if (Number.isNaN(low) || Number.isNaN(high)) return "";
-  const from = quantity(low, "J", 4);
-  const to = quantity(high, "J", 4);
-  return from.unit === to.unit ? `${from.number} – ${to.number} ${to.unit}` : `${text(low, "J", 4)} – ${text(high, "J", 4)}`;
+	const [low, high] = [number(lower), number(upper)];
+	if (Number.isNaN(low) || Number.isNaN(high)) return "";
+	const from = quantity(low, "J", 4);
+	const to = quantity(high, "J", 4);
+	return from.unit === to.unit ? `${from.number} – ${to.number} ${to.unit}` : `${text(low, "J", 4)} – ${text(high, "J", 4)}`;
 }
 
 function holes({ gaps, resets, method }) {
-  const count = (n, word) => (n > 0 ? `${n} ${word}${n === 1 ? "" : "s"}` : "");
-  const how = Array.isArray(method) ? method.join(", ") : (method ?? "");
-  return [how, count(number(gaps), "gap"), count(number(resets), "reset")].filter(Boolean).join(" · ");
+	const count = (n, word) => (n > 0 ? `${n} ${word}${n === 1 ? "" : "s"}` : "");
+	const how = Array.isArray(method) ? method.join(", ") : (method ?? "");
+	return [how, count(number(gaps), "gap"), count(number(resets), "reset")].filter(Boolean).join(" · ");
 }
 
 function ofExtent(low, high, unit) {
-  if (Number.isNaN(low ?? NaN)) return [];
-  return [[unit === "W" ? "Peak" : "Highest", text(high, unit), ""], [unit === "W" ? "Least" : "Lowest", text(low, unit), ""]];
+	if (Number.isNaN(low ?? NaN)) return [];
+	return [[unit === "W" ? "Peak" : "Highest", text(high, unit), ""], [unit === "W" ? "Least" : "Lowest", text(low, unit), ""]];
 }

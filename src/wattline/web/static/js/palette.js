@@ -7,34 +7,32 @@ const read = new Map();
 
 /** The colour behind a custom property, as the theme of now gives it. */
 export function colour(name) {
-  if (!read.has(name)) {
-    if (!probe.isConnected) document.body.append(probe);
-    probe.style.color = `var(--${name})`;
-    read.set(name, getComputedStyle(probe).color);
-  }
-  return read.get(name);
+	if (!read.has(name)) {
+		if (!probe.isConnected) document.body.append(probe);
+		probe.style.color = `var(--${name})`;
+		read.set(name, getComputedStyle(probe).color);
+	}
+	return read.get(name);
 }
 
-/** The same colour with an opacity. */
 export function faint(name, alpha) {
-  const [r, g, b] = colour(name).match(/[\d.]+/g);
-  return `rgba(${r}, ${g}, ${b}, ${alpha})`;
+	const [r, g, b] = colour(name).match(/[\d.]+/g);
+	return `rgba(${r}, ${g}, ${b}, ${alpha})`;
 }
 
-/** Eight colours that stay apart for colour-blind eyes (Okabe and Ito, 2008), by place. */
-export const BANDS = ["band-1", "band-2", "band-3", "band-4", "band-5", "band-6", "band-7"];
+/** Colours that stay apart for colour-blind eyes (Okabe and Ito, 2008), by place. */
+export const BANDS = [1, 2, 3, 4, 5, 6, 7].map((place) => `band-${place}`);
 export const OTHERS = "band-others";
 
 const listeners = new Set();
 
-/** Call `draw` after each change of the theme. */
 export function onTheme(draw) {
-  listeners.add(draw);
+	listeners.add(draw);
 }
 
 function changed() {
-  read.clear();
-  for (const draw of listeners) draw();
+	read.clear();
+	for (const draw of listeners) draw();
 }
 
 addEventListener("wattline:theme", changed);

@@ -8,47 +8,48 @@ import { pageOf } from "./shell.js";
 const MOST_MOVING = 40; // bars that glide; more than these jump, which is cheaper to draw
 
 export class Ranking {
-  constructor(list) {
-    this.list = list;
-    this.rows = new Map();
-  }
+	constructor(list) {
+		this.list = list;
+		this.rows = new Map();
+	}
 
-  /** `devices` as in /api/now, in the order to be shown; bars are relative to the largest. */
-  show(devices) {
-    this.list.classList.toggle("long", devices.length > MOST_MOVING);
-    const most = Math.max(0, ...devices.map((one) => number(one.watts) || 0));
-    const nodes = devices.map((one) => {
-      const row = this.rows.get(one.device) ?? this.#row(one);
-      const watts = number(one.watts);
-      write(row.watts, Number.isNaN(watts) ? "–" : text(watts, "W"));
-      write(row.note, note(one, watts));
-      row.fill.style.transform = `scaleX(${most > 0 && watts > 0 ? watts / most : 0})`;
-      row.node.classList.toggle("stale", Number.isNaN(watts));
-      show(row.badge, Boolean(one.estimated));
-      return row.node;
-    });
-    // Rows under the pointer or the focus keep their place: a list that jumps cannot be clicked.
-    if (this.list.matches(":hover, :focus-within") && this.#holds(nodes)) return;
-    if (nodes.some((node, i) => this.list.children[i] !== node) || this.list.children.length !== nodes.length) this.list.replaceChildren(...nodes);
-  }
+	/** `devices` as in /api/now, in the order to be shown; bars are relative to the largest. */
+	show(devices) {
+		this.list.classList.toggle("long", devices.length > MOST_MOVING);
+		const most = Math.max(0, ...devices.map((one) => number(one.watts) || 0));
+		const nodes = devices.map((one) => {
+			const row = this.rows.get(one.device) ?? this.#row(one);
+			const watts = number(one.watts);
+			write(row.watts, Number.isNaN(watts) ? "–" : text(watts, "W"));
+			write(row.note, note(one, watts));
+			row.fill.style.transform = `scaleX(${most > 0 && watts > 0 ? watts / most : 0})`;
+			row.node.classList.toggle("stale", Number.isNaN(watts));
+			show(row.badge, Boolean(one.estimated));
+			return row.node;
+		});
+		// Rows under the pointer or the focus keep their place: a list that jumps cannot be clicked.
+		if (this.list.matches(":hover, :focus-within") && this.#holds(nodes)) return;
+		if (nodes.some((node, i) => this.list.children[i] !== node) || this.list.children.length !== nodes.length) this.list.replaceChildren(...nodes);
+	}
 
-  #holds(nodes) {
-    return nodes.length === this.list.children.length && nodes.every((node) => node.parentNode === this.list);
-  }
+	#holds(nodes) {
+		return nodes.length === this.list.children.length && nodes.every((node) => node.parentNode === this.list);
+	}
 
-  #row(one) {
-    const note = el("small");
-    const watts = el("span", { class: "watts", dataset: { fresh: "" } });
-    const fill = el("div", { class: "fill" });
-    const badge = el("span", { class: "badge estimated", text: "estimated", hidden: true });
-    const link = el("a", { href: pageOf(one.device) }, el("span", { class: "name" }, one.device, note, " ", badge), watts, el("div", { class: "bar-track" }, fill));
-    const row = { node: el("li", {}, link), note, watts, fill, badge };
-    this.rows.set(one.device, row);
-    return row;
-  }
+	#row(one) {
+		const note = el("small");
+		const watts = el("span", { class: "watts", dataset: { fresh: "" } });
+		const fill = el("div", { class: "fill" });
+		const badge = el("span", { class: "badge estimated", text: "estimated", hidden: true });
+		const link = el("a", { href: pageOf(one.device) }, el("span", { class: "name" }, one.device, note, " ", badge), watts, el("div", { class: "bar-track" }, fill));
+		if (one.depth) link.style.setProperty("--depth", one.depth);
+		const row = { node: el("li", {}, link), note, watts, fill, badge };
+		this.rows.set(one.device, row);
+		return row;
+	}
 }
 
 function note(one, watts) {
-  const silent = Number.isNaN(watts) && Number.isFinite(one.age) ? `silent for ${duration(one.age)}` : "";
-  return [one.type, silent].filter(Boolean).join(" · ");
+	const silent = Number.isNaN(watts) && Number.isFinite(one.age) ? `silent for ${duration(one.age)}` : "";
+	return [one.type, silent].filter(Boolean).join(" · ");
 }
