@@ -18,6 +18,7 @@ HOUR = 3600 * SECOND
 DAY = 24 * HOUR
 START = 1_700_000_000 * SECOND // DAY * DAY
 RATED, FLOOR = 500.0, 20.0
+ROUNDING = 5
 POWER = Metric("power_watts", Unit.WATT, Kind.GAUGE)
 REGISTER = Metric("energy_joules", Unit.JOULE, Kind.COUNTER)
 VOLTS = Metric("voltage_volts", Unit.VOLT, Kind.GAUGE)
@@ -91,8 +92,9 @@ def check(store, truth, a, b):
     assert (rolled.joules, rolled.covered, rolled.gaps, rolled.resets, rolled.method) == (
         raw.joules, raw.covered, raw.gaps, raw.resets, raw.method,
     )  # fmt: skip
-    assert rolled.lower <= raw.lower
-    assert raw.upper <= rolled.upper
+    # Cells are rounded one by one, raw history once: beside that, which is microjoules, bounds nest.
+    assert rolled.lower <= raw.lower + ROUNDING
+    assert raw.upper <= rolled.upper + ROUNDING
     return raw
 
 

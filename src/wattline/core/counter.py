@@ -15,6 +15,7 @@ More than one wrap between two samples cannot be seen; where `rated` is known it
 All energies are int64 microjoules; they are exact differences of `microjoules(value)`, which is never summed in floats.
 """
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final
 
@@ -60,9 +61,24 @@ def differences(values: Values) -> Joules:
     A total may exceed what int64 holds in microjoules (2.5 GWh): whole joules and the rest are subtracted apart.
     """
     whole = np.floor(values)
-    rest = np.rint((values - whole) * MICROJOULES)
-    steps = np.diff(whole, axis=0).astype(np.int64) * MICROJOULES + np.diff(rest, axis=0).astype(np.int64)
+    steps = np.diff(whole, axis=0).astype(np.int64)
+    steps *= MICROJOULES
+    if not np.array_equal(whole, values):
+        rest = np.rint((values - whole) * MICROJOULES)
+        steps += np.diff(rest, axis=0).astype(np.int64)
     return np.asarray(steps, np.int64)
+
+
+def unusual(delta: Joules, length: Times, columns: Sequence[Column]) -> Mask:
+    """Say of each of k registers, bool[k], whether any step of delta int64[n, k] is a drop or no energy."""
+    odd: Mask = np.asarray(delta.min(axis=0, initial=0) < 0)
+    kinds: dict[tuple[float | None, float], list[int]] = {}
+    for place, column in enumerate(columns):
+        kinds.setdefault((column.rated, column.resolution), []).append(place)
+    for places in kinds.values():
+        own = delta if len(places) == len(columns) else delta[:, places]
+        odd[places] |= (own > step_limit(length, columns[places[0]])[:, None]).any(axis=0)
+    return odd
 
 
 def step_limit(length: Times, column: Column) -> Values:

@@ -23,11 +23,10 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-from msgspec import Struct
-from numpy.typing import NDArray
 
 from wattline.core import counter
 from wattline.core.counter import Joules
+from wattline.core.curve import PER_NS, Curve, Method, Steps, integers, widened
 from wattline.model import Column, Kind, Mask, Metric, Times, Values
 from wattline.units import MICROJOULES, NANOSECONDS, Unit
 
@@ -36,11 +35,8 @@ LEAST_GAP: Final = 10 * NANOSECONDS
 GAP_PERIODS: Final = 3
 WINDOW_TOLERANCE: Final = 0.05
 """By which share the spacing may differ from the averaging window that it is taken for."""
-PER_NS: Final = 1e-3
-"""Microjoules that a watt makes in a nanosecond."""
 EXACT: Final = 2.0**53
 """Below it sums of integers are exact in float64."""
-Totals = NDArray[np.int64] | NDArray[np.float64]
 
 
 class Nature(enum.Enum):
@@ -50,15 +46,6 @@ class Nature(enum.Enum):
     REGISTER = "register"
     DELTA = "delta"
     LEVEL = "level"
-
-
-class Method(enum.IntFlag):
-    """How energy was had; the bits of `Cells.method`."""
-
-    REGISTER = 1
-    TRAPEZOID = 2
-    WINDOW_AVERAGE = 4
-    DELTA = 8
 
 
 METHOD_WORDS: Final = {
@@ -94,122 +81,6 @@ def gap_limit(length: Times, column: Column) -> int:
     return max(GAP_PERIODS * int(np.partition(length, middle)[middle]), LEAST_GAP)
 
 
-class Reading(Struct, frozen=True, eq=False):
-    """A curve read at m edges: int64[m, k] but for `covered` int64[m], all counted from the first sample.
-
-    `low_*` and `high_*` are the bounds' own curves: rounded down and up, since a lower bound is read down at the end of
-    a window and up at its start.
-    """
-
-    joules: Joules
-    low_down: Joules
-    low_up: Joules
-    high_down: Joules
-    high_up: Joules
-    down: Joules
-    up: Joules
-    covered: Times
-
-
-class Curve(Struct, frozen=True, eq=False):
-    """The curves of k series with common times and a common fate (what is covered): n samples, n - 1 intervals.
-
-    `total` [n, k] are microjoules from the first sample to each; `below` and `above` [n, k] by how much less and more
-    it may be, None: by nothing. They are int64, or float64 that are integers below 2^53. `ends` are the watts at both
-    ends of each interval where the curve is quadratic, None where it is linear. `resolution` is int64[k]; `rated`
-    watts[k], inf where unknown; `accuracy` a ratio[k].
-    """
-
-    time: Times
-    total: Totals
-    below: Totals | None
-    above: Totals | None
-    covered: Mask
-    gap: Mask
-    reset: Mask
-    method: Method
-    average: Mask
-    ends: tuple[Values, Values] | None
-    resolution: Joules
-    rated: Values
-    accuracy: Values
-
-    def read(self, edges: Times) -> Reading:
-        """Read the curve at edges (ns, ascending); beyond the samples it is flat."""
-        n = len(self.time)
-        after = np.searchsorted(self.time, edges)  # samples[after - 1] < edge <= samples[after]
-        whole = np.minimum(after, n - 1)
-        cut = np.flatnonzero((after > 0) & (after < n) & (self.time[whole] != edges))
-        whole[cut] -= 1
-        joules = _integers(self.total[whole])
-        low = joules if self.below is None else joules - _integers(self.below[whole])
-        high = joules if self.above is None else joules + _integers(self.above[whole])
-        covered = self.covered_until()[whole]
-        up = np.repeat(self.resolution[None, :], len(edges), axis=0)
-        reading = Reading(joules, low, low, high, high, np.zeros_like(joules), up, covered)
-        return self._cut(reading, edges, cut, whole[cut]) if len(cut) else reading
-
-    def covered_until(self) -> Times:
-        """Return the covered ns from the first sample to each."""
-        return np.concatenate([[0], np.cumsum(np.where(self.covered, np.diff(self.time), 0))])
-
-    def _cut(self, at: Reading, edges: Times, cut: NDArray[np.intp], place: NDArray[np.intp]) -> Reading:
-        """Add to a reading at the edges `cut` what the intervals `place`, in which they lie, give until there."""
-        passed = (edges[cut] - self.time[place])[:, None]
-        length = (self.time[place + 1] - self.time[place])[:, None]
-        energy = _integers(self.total[place + 1]) - _integers(self.total[place])
-        slack = _slack(energy, passed, length, self.rated)
-        if self.ends is None:
-            part = np.rint(energy * (passed / length))
-            bounds = self._linear_bounds(place, energy, passed / length)
-        else:
-            part, bounds = self._power_bounds(place, passed, length)
-            flat = self.average[place][:, None]
-            slack = np.where(flat, slack[0], 0), np.where(flat, slack[1], 0)
-        fields = (at.joules, at.low_down, at.low_up, at.high_down, at.high_up, at.down, at.up)
-        sums = [_plus(field, cut, more) for field, more in zip(fields, (part, *bounds, *slack), strict=True)]
-        covered = at.covered.copy()
-        covered[cut] += np.where(self.covered[place], passed[:, 0], 0)
-        joules, low_down, low_up, high_down, high_up, down, up = sums
-        return Reading(joules, low_down, low_up, high_down, high_up, down, up, covered)
-
-    def _power_bounds(self, place: NDArray[np.intp], passed: Times, length: Times) -> tuple[Values, list[Values]]:
-        assert self.ends is not None
-        start, end = self.ends[0][place], self.ends[1][place]
-        counts = self.covered[place][:, None] * (passed * PER_NS)
-        least, most = widened(np.minimum(start, end), np.maximum(start, end), self.accuracy)
-        least, most = least * counts, most * counts
-        part = np.where(self.covered[place][:, None], quadratic(start, end, passed, length), 0.0)
-        return part, [np.floor(least), np.ceil(least), np.floor(most), np.ceil(most)]
-
-    def _linear_bounds(self, place: NDArray[np.intp], energy: Joules, share: Values) -> list[Values]:
-        # Where an era breaks, the resolution that is lost with it counts from the end of the interval on.
-        lost = np.where(self.reset[place][:, None], self.resolution, 0)
-        below = 0 if self.below is None else self.below[place + 1] - self.below[place] - lost
-        above = 0 if self.above is None else self.above[place + 1] - self.above[place] - lost
-        low, high = np.rint((energy - below) * share), np.rint((energy + above) * share)
-        return [low, low, high, high]
-
-
-def _plus(whole: Joules, cut: NDArray[np.intp], part: Values | Joules) -> Joules:
-    result = whole.copy()
-    result[cut] += _integers(part)
-    return result
-
-
-def _slack(energy: Joules, passed: Times, length: Times, rated: Values) -> tuple[Joules, Joules]:
-    """Return by how much the truth may lie below and above a straight line inside intervals of known energy."""
-    here = _integers(np.rint(energy * (passed / length)))
-    low = np.maximum(0, energy - rated * ((length - passed) * PER_NS))  # an edge lies strictly inside: no inf x 0
-    high = np.minimum(energy, rated * (passed * PER_NS))
-    return np.maximum(here - _integers(np.floor(low)), 0), np.maximum(_integers(np.ceil(high)) - here, 0)
-
-
-def quadratic(start: Values, end: Values, passed: Times | int, length: Times | int) -> Values:
-    """Return the rounded microjoules after `passed` of `length` ns between linear watts, broadcast."""
-    return np.asarray(np.rint((start + (end - start) * (passed / (2.0 * length))) * (passed * PER_NS)), np.float64)
-
-
 def trapezoid(start: Values, end: Values, length: Times | int) -> Values:
     """Return the rounded microjoules of whole intervals (ns), broadcast."""
     result = start + end
@@ -224,13 +95,6 @@ def spread(start: Values, end: Values, length: Times) -> Values:
     result *= length * (PER_NS / 2)
     result += 0.5  # what the trapezoid lost when it was rounded
     return np.ceil(result, out=result)
-
-
-def widened(least: Values, most: Values, accuracy: Values) -> tuple[Values, Values]:
-    """Widen watts by the accuracy class."""
-    if not accuracy.any():
-        return least, most
-    return least - np.abs(least) * accuracy, most + np.abs(most) * accuracy
 
 
 def power_curve(time: Times, watts: Values, columns: Sequence[Column], limit: int, run: Times | None) -> Curve:
@@ -255,21 +119,21 @@ def power_curve(time: Times, watts: Values, columns: Sequence[Column], limit: in
     if not covered.all():
         start, end = np.where(covered[:, None], start, 0.0), np.where(covered[:, None], end, 0.0)
     scale = length[:, None]
-    energy = trapezoid(start, end, scale)
+    energy: Steps = trapezoid(start, end, scale)
     accuracy = np.array([column.accuracy or 0.0 for column in columns])
-    below = above = spread(start, end, scale)
+    below: Steps = spread(start, end, scale)
+    above = below
     if accuracy.any():
         least, most = widened(np.minimum(start, end), np.maximum(start, end), accuracy)
         below = np.ceil(np.maximum(energy - least * (scale * PER_NS), 0))
         above = np.ceil(np.maximum(most * (scale * PER_NS) - energy, 0))
     small = max(watts.max(), -watts.min()) * PER_NS * 4 * (time[-1] - time[0]) < EXACT
-    total, below_total = _from_zero(energy, small), _from_zero(below, small)
+    if not small:
+        energy, below, above = integers(energy), integers(below), integers(above)
     return Curve(
-        time=time, total=total, below=below_total,
-        above=below_total if above is below else _from_zero(above, small),
-        covered=covered, gap=~covered & known[1:], reset=np.zeros(len(length), bool), method=Method.TRAPEZOID,
-        average=average, ends=(start, end), resolution=np.zeros(len(columns), np.int64), rated=_rated(columns),
-        accuracy=accuracy,
+        time=time, energy=energy, below=below, above=above, covered=covered, gap=~covered & known[1:],
+        reset=np.zeros(len(length), bool), method=Method.TRAPEZOID, average=average, ends=(start, end),
+        resolution=np.zeros(len(columns), np.int64), rated=_rated(columns), accuracy=accuracy,
     )  # fmt: skip
 
 
@@ -279,22 +143,16 @@ def register_curves(
     """Return curves of registers, joules float64[n, k] finite: the well-behaved together, the others one by one."""
     length = np.diff(time)
     delta = counter.differences(joules)
-    odd: Mask = np.asarray((delta < 0).any(axis=0))
-    for place, column in enumerate(columns):
-        odd[place] |= bool((delta[:, place] > counter.step_limit(length, column)).any())
+    odd = counter.unusual(delta, length, columns)
     groups: dict[int, list[int]] = {}
     for place in np.flatnonzero(~odd).tolist():
         groups.setdefault(limits[place], []).append(place)
     none = np.zeros(len(length), bool)
-    curves = [
-        (
-            places,
-            _linear(
-                time, delta[:, places], [columns[p] for p in places], covered=~none, gap=length > limit, reset=none
-            ),
-        )
-        for limit, places in groups.items()
-    ]
+    curves = []
+    for limit, places in groups.items():
+        own = [columns[place] for place in places]
+        steps = delta if len(places) == len(columns) else delta[:, places]
+        curves.append((places, _linear(time, steps, own, covered=~none, gap=length > limit, reset=none)))
     for place in np.flatnonzero(odd).tolist():
         found = counter.steps(time, joules[:, place], columns[place], inside)
         energy, gap = found.energy[:, None], length > limits[place]
@@ -315,7 +173,7 @@ def delta_curve(time: Times, joules: Values, column: Column, limit: int, run: Ti
     covered = known & (length <= limit)
     if run is not None:
         covered &= run[1:] == run[:-1]
-    energy = _integers(np.rint(np.where(known, value, 0.0) * MICROJOULES))[:, None]
+    energy = integers(np.rint(np.where(known, value, 0.0) * MICROJOULES))[:, None]
     none = np.zeros(len(length), bool)
     return _linear(time, energy, [column], covered=covered, gap=known & ~covered, reset=none, method=Method.DELTA)
 
@@ -326,15 +184,16 @@ def _linear(
 ) -> Curve:  # fmt: skip
     """Return a curve of intervals whose energy is known and whose shape is not."""
     resolution = np.array([_resolution(column) for column in columns], np.int64)
-    below = above = None
+    below: Joules | None = None
+    above: Joules | None = None
     if not covered.all():
         # What is not covered gets floor x dt when it is asked for; together they must not exceed the truth.
         sure = np.ceil(np.diff(time)[:, None] * (PER_NS * np.array([c.floor for c in columns])))
         lost = np.where(reset[:, None], resolution, 0)
-        below = _from_zero(np.where(covered[:, None], 0, np.minimum(energy, _integers(sure)) + lost))
-        above = _from_zero(lost)
+        below = np.where(covered[:, None], 0, np.minimum(energy, integers(sure)) + lost)
+        above = lost
     return Curve(
-        time=time, total=_from_zero(energy), below=below, above=above, covered=covered, gap=gap, reset=reset,
+        time=time, energy=energy, below=below, above=above, covered=covered, gap=gap, reset=reset,
         method=method, average=np.zeros(len(covered), bool), ends=None, resolution=resolution, rated=_rated(columns),
         accuracy=np.zeros(len(columns)),
     )  # fmt: skip
@@ -346,14 +205,3 @@ def _resolution(column: Column) -> int:
 
 def _rated(columns: Sequence[Column]) -> Values:
     return np.array([np.inf if column.rated is None else column.rated for column in columns])
-
-
-def _integers(values: Totals) -> Joules:
-    return values.astype(np.int64, copy=False)
-
-
-def _from_zero(steps: Totals, small: bool = False) -> Totals:
-    """Return sums from the first sample to each, int64 or, where they stay `small`, in the type of the steps."""
-    exact = steps if small else _integers(steps)
-    start = np.zeros((1, exact.shape[1]), exact.dtype)
-    return np.concatenate([start, np.cumsum(exact, axis=0)])

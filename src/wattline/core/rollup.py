@@ -20,7 +20,8 @@ import numpy as np
 from msgspec import Struct, structs
 from numpy.typing import NDArray
 
-from wattline.core.integral import Curve, Nature, delta_curve, gap_limit, nature, power_curve, register_curves
+from wattline.core.curve import Curve
+from wattline.core.integral import Nature, delta_curve, gap_limit, nature, power_curve, register_curves
 from wattline.model import Column, Mask, Metric, Times, Values
 from wattline.units import NANOSECONDS
 
@@ -224,31 +225,32 @@ def _roll_block(
     """Append the 10 s cells of one block between `edges` to the parts of its series."""
     statistics = _statistics(samples, edges)
     for group, curve in curves(samples, metrics, columns):
-        fields = {name: values[:, group] if values.ndim == 2 else values for name, values in statistics.items()}
-        fields |= _energy(curve, edges, len(group))
+        fields = statistics
+        if len(group) < len(samples.places):
+            fields = {name: values[:, group] if values.ndim == 2 else values for name, values in statistics.items()}
+        fields = fields | _energy(curve, edges)
         keep = fields["count"] > 0
         if curve is not None:
             keep |= (fields["covered"] > 0) | (fields["gaps"] > 0) | (fields["resets"] > 0)
-            keep |= fields["joules"].any(axis=1)
+            keep |= fields["joules"].reshape(len(keep), -1).any(axis=1)
         chosen = np.flatnonzero(keep)
         if not len(chosen):
             continue
         start = edges[chosen]
-        kept = {name: np.ascontiguousarray(values[chosen].T) for name, values in fields.items()}
+        if len(chosen) < len(keep):
+            fields = {name: values[chosen] for name, values in fields.items()}
+        kept = {name: np.ascontiguousarray(values.T) for name, values in fields.items()}
         for i, at in enumerate(group):
             own = {name: values[i] if values.ndim == 2 else values for name, values in kept.items()}
             parts[samples.places[at]].append(Cells(span=FINEST, start=start, **own))
 
 
-def _energy(curve: Curve | None, edges: Times, k: int) -> dict[str, NDArray[Any]]:
+def _energy(curve: Curve | None, edges: Times) -> dict[str, NDArray[Any]]:
     """Return the energy columns of cells between edges: [c, k], or [c] where the series have them in common."""
     c = len(edges) - 1
     if curve is None or not len(curve.covered):
         zero = np.zeros(c, np.int64)
-        slack = np.zeros((c, k), np.int64)
-        fields: dict[str, NDArray[Any]] = dict.fromkeys(("gaps", "resets", "covered"), zero)
-        fields |= dict.fromkeys(("joules", "lower", "upper", *_SLACKS), slack)
-        return {**fields, "method": np.zeros(c, np.uint8)}
+        return {**dict.fromkeys((*_ADDED[1:], *_SLACKS), zero), "method": np.zeros(c, np.uint8)}
     at = curve.read(edges)
     joules = np.diff(at.joules, axis=0)
     covered = np.diff(at.covered)

@@ -13,7 +13,8 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from wattline.core.counter import Joules
-from wattline.core.integral import EXACT, PER_NS, Curve, Method, Nature, gap_limit, nature, quadratic, trapezoid
+from wattline.core.curve import PER_NS, Curve, Method, quadratic
+from wattline.core.integral import EXACT, Nature, gap_limit, nature, trapezoid
 from wattline.core.rollup import Samples, curves
 from wattline.model import Column, Mask, Metric, Times, Values
 
@@ -107,8 +108,9 @@ def _of_curve(places: list[int], curve: Curve, edges: Times) -> Part:
     covered = int(at.covered[1] - at.covered[0])
     length = np.diff(curve.time)
     touched = curve.covered & (curve.time[1:] > edges[0]) & (curve.time[:-1] < edges[1]) & (length > 0)
-    steps = np.diff(curve.total, axis=0)[touched] / (length[touched, None] * PER_NS)
+    steps = curve.energy[touched] / (length[touched, None] * PER_NS)
     method = int(curve.method) if covered else 0
+    slack = [np.broadcast_to(side, joules.shape) for side in (at.down[0], at.up[0], at.down[1], at.up[1])]
     if curve.average.any():
         used = (Method.WINDOW_AVERAGE, touched & curve.average), (Method.TRAPEZOID, touched & ~curve.average)
         method = sum(int(word) for word, which in used if which.any())
@@ -116,7 +118,7 @@ def _of_curve(places: list[int], curve: Curve, edges: Times) -> Part:
         places=places, joules=joules,
         lower=np.minimum(at.low_down[1] - at.low_up[0], joules),
         upper=np.maximum(at.high_up[1] - at.high_down[0], joules),
-        down_head=at.down[0], up_head=at.up[0], down_tail=at.down[1], up_tail=at.up[1], covered=covered,
+        down_head=slack[0], up_head=slack[1], down_tail=slack[2], up_tail=slack[3], covered=covered,
         gaps=int(np.count_nonzero(curve.gap & ending)), resets=int(np.count_nonzero(curve.reset & ending)),
         method=method, peak=steps.max(axis=0, initial=0.0),
     )  # fmt: skip

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wattline.core.counter import Joules
-from wattline.core.integral import PER_NS, Nature, nature
+from wattline.core.curve import PER_NS
+from wattline.core.integral import Nature, nature
 from wattline.core.rollup import Cells
 from wattline.core.window import Part
 from wattline.plugin import Entry
