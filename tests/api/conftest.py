@@ -156,3 +156,8 @@ OWN = (
 def client(view):
     with TestClient(create_app(view), base_url="http://127.0.0.1:8780") as one:
         yield one
+
+
+@pytest.fixture
+def batches() -> list[Batch]:
+    return [pdu(2), pdu(1)]

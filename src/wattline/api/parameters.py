@@ -22,6 +22,7 @@ from wattline.api.problems import Problem
 from wattline.plugin import Entry
 from wattline.units import NANOSECONDS
 
+MICROSECOND: Final = 1000
 HOUR: Final = 3600 * NANOSECONDS
 STEP_UNIT: Final = 10 * NANOSECONDS
 """Roll-ups begin at 10 s; every step is a multiple of it."""
@@ -117,7 +118,7 @@ def _hint(name: str, known: Iterable[str]) -> str:
 
 def window(start: str | None, end: str | None, now: int) -> Window:
     """Return the window asked for; missing: the hour before `end`, up to now. Raises Problem when it is empty."""
-    last = now if end is None else instant(end, "end")
+    last = now - now % MICROSECOND if end is None else instant(end, "end")
     first = last - HOUR if start is None else instant(start, "start")
     if last <= first:
         told = "" if end is not None else " (it is now where it is not given)"
