@@ -10,7 +10,9 @@ MINUTE = "start=2026-11-20T13:00:00Z&end=2026-11-20T13:01:00Z"
 
 
 @pytest.mark.parametrize("form", ["json", "ndjson", "csv", "arrow"])
-async def test_samples(view, client, form, tmp_path, batches, rows_of):
+async def test_samples(  # noqa: PLR0917 - each is a fixture
+    view, client, form, tmp_path, batches, rows_of
+):
     store = Sqlite(SqliteConfig(path=str(tmp_path / "site.sqlite")))
     await store.open()
     try:
