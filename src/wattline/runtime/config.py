@@ -218,7 +218,11 @@ def _plugin(
         del options[name]
     if group == "stores":
         # What the site says once, a store is told where it has an option for it.
-        said = {"path": str(site.data / "wattline.db"), "commit_every": site.commit_every, "retention": site.retention}
+        said = {
+            "path": str(site.data / "wattline.sqlite"),
+            "commit_every": site.commit_every,
+            "retention": site.retention,
+        }
         options = {name: value for name, value in said.items() if name in fields} | options
     config = struct(document, place, options, plugin.Config)
     try:

@@ -165,7 +165,8 @@ def _of_url(document: Document, place: Place, rest: dict[str, Any], registry: Re
     config = _options(document, place, plugin.Config, url, beside)
     if config is None:
         return None
-    return MeterConfig(name=_name(name, url.host), driver=name, options=config, address=_shown(url, known.keys() - secret))
+    address = _shown(url, known.keys() - secret)
+    return MeterConfig(name=_name(name, url.host), driver=name, options=config, address=address)
 
 
 def _of_driver(document: Document, place: Place, rest: dict[str, Any], registry: Registry) -> MeterConfig | None:

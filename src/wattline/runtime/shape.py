@@ -118,7 +118,7 @@ def shape(document: Document, place: Place, value: Any, kind: Any) -> Any:
 
 def struct(document: Document, place: Place, given: Mapping[str, Any], kind: type[T]) -> T | None:
     """Make a struct of a mapping: all faults of all keys, those of `__post_init__` if the keys have none."""
-    fields = {field.encode_name: field for field in msgspec.structs.fields(cast(type[Struct], kind))}
+    fields = {field.encode_name: field for field in msgspec.structs.fields(cast("type[Struct]", kind))}
     before = len(document.faults)
     values: dict[str, Any] = {}
     for name, value in given.items():

@@ -158,5 +158,9 @@ class Ticks:
         """Let what passes until the next tick pass without counting it as missed: for a back-off."""
         self._last = None
 
+    def until(self, now: int) -> int:
+        """Return how far away the next tick is, ns."""
+        return self._after(now) - now
+
     def _after(self, now: int) -> int:
         return (now - self.phase) // self.period * self.period + self.period + self.phase
