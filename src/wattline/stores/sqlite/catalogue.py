@@ -26,7 +26,7 @@ STRIPE: Final = 64
 class Known:
     """A layout that the store has a number for: int64[k] series `ids` and int64[k] `places` of them in the family."""
 
-    __slots__ = ("family", "ids", "k", "number", "places", "states")
+    __slots__ = ("family", "ids", "in_order", "k", "number", "places", "states")
 
     def __init__(self, number: int, family: int, ids: Sequence[int], places: Sequence[int]) -> None:
         self.number = number
@@ -34,6 +34,8 @@ class Known:
         self.k = len(ids)
         self.ids: NDArray[np.int64] = np.array(ids, np.int64)
         self.places: NDArray[np.int64] = np.array(places, np.int64)
+        self.in_order = bool((self.places == np.arange(self.k)).all())
+        """Whether its columns are the first ones of its family."""
         self.states: tuple[int, ...] = ()
         """Places of its `state` series, whose values are numbers of texts."""
 
@@ -72,6 +74,7 @@ class Catalogue(Held):
         self.life_by_number: list[Life | None] = []
         self.families_of: dict[int, list[int]] = {}
         """The families that a series is in."""
+        self._sharing: set[int] = set()
         self._entries: tuple[Entry, ...] | None = None
 
     def adopt(self, plan: "Plan") -> None:
@@ -96,6 +99,8 @@ class Catalogue(Held):
                 families = self.families_of.setdefault(number, [])
                 if known.family not in families:
                     families.append(known.family)
+                    if len(families) > 1:
+                        self._sharing.update(families)
         for life in lives:
             self.life_by_number.extend([None] * (life.number + 1 - len(self.life_by_number)))
             self.life_by_number[life.number] = life
@@ -112,7 +117,7 @@ class Catalogue(Held):
 
     def shares(self, family: int) -> bool:
         """Say whether a series of the family stands in another one too."""
-        return any(len(self.families_of[number]) > 1 for number in self.members[family])
+        return family in self._sharing
 
     def entries(self) -> tuple[Entry, ...]:
         """Return all series, ascending by id, with the metric that holds."""
@@ -315,7 +320,7 @@ def load(connection: sqlite3.Connection) -> Catalogue:
     for number, source, name, run in execute("select number, source, name, run from life"):
         held.sources[name] = source
         held.lives[name, run] = Life(number, source)
-    held._index(held.layouts.values(), held.lives.values())  # noqa: SLF001 - a constructor by another name
+    held._index(held.layouts.values(), held.lives.values())
     return held
 
 

@@ -1,14 +1,13 @@
 """The neighbours of a window: the last sample of each series before it, and the first after it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wattline.plugin import Block
 from wattline.stores.sqlite.pieces import Piece
-from wattline.stores.sqlite.read import HOUR, Group, Reader, Window, block, copied
+from wattline.stores.sqlite.read import HOUR, Group, Reader, Window, copied
 
 _PAGE = 48
 
@@ -22,7 +21,7 @@ class Side(NamedTuple):
     hours: str
 
 
-def before(reader: Reader, window: Window, start: int) -> list[Block]:
+def before(reader: Reader, window: Window, start: int) -> dict[Group, Piece]:
     """Return the last sample before `start` of each series that has one."""
     side = Side(
         lambda piece: piece.cut(-(2**63), start),
@@ -33,7 +32,7 @@ def before(reader: Reader, window: Window, start: int) -> list[Block]:
     return _neighbours(reader, window, side, (start - 1) // HOUR * HOUR)
 
 
-def after(reader: Reader, window: Window, end: int) -> list[Block]:
+def after(reader: Reader, window: Window, end: int) -> dict[Group, Piece]:
     """Return the first sample at or after `end` of each series that has one."""
     side = Side(
         lambda piece: piece.cut(end, 2**63 - 1),
@@ -44,7 +43,7 @@ def after(reader: Reader, window: Window, end: int) -> list[Block]:
     return _neighbours(reader, window, side, end // HOUR * HOUR)
 
 
-def _neighbours(reader: Reader, window: Window, side: Side, hour: int) -> list[Block]:
+def _neighbours(reader: Reader, window: Window, side: Side, hour: int) -> dict[Group, Piece]:
     """Try the nearest hour for all groups at once, then walk on for those that lack a series."""
     found = {group: _Found(len(group.ids)) for group in window.groups}
     for _, merged in copied(reader, window, window.groups, hour, hour + HOUR):
@@ -53,8 +52,7 @@ def _neighbours(reader: Reader, window: Window, side: Side, hour: int) -> list[B
     for group, samples in found.items():
         if samples.lacks:
             _walk(reader, window, group, side, hour, samples)
-    blocks = [block(group.ids, samples.piece()) for group, samples in found.items()]
-    return [one for one in blocks if len(one.time) and one.ids]
+    return {group: piece for group, samples in found.items() if len((piece := samples.piece()).time)}
 
 
 def _walk(reader: Reader, window: Window, group: Group, side: Side, hour: int, samples: "_Found") -> None:

@@ -99,7 +99,7 @@ def fill(newest: Newest, catalogue: Catalogue, reader: Reader, connection: sqlit
     those of the hours that the rows can have touched and that end after `since`.
     """
     rows = [row for row in reader.staged(connection) if row.seq > newest.seq]
-    folded = connection.execute("select max(seq) from chunk").fetchone()[0] or 0
+    folded = connection.execute("select value from meta where name='folded'").fetchone()[0]
     if newest.floor is None or since < newest.floor:
         _take_chunks(newest, catalogue, connection, since, 0)
         newest.floor = since

@@ -30,6 +30,12 @@ class Piece(NamedTuple):
     values: Values
     present: Mask | None
 
+    def where(self, chosen: Mask) -> "Piece":
+        """Return the chosen frames."""
+        order = self.order if isinstance(self.order, int) else self.order[chosen]
+        present = None if self.present is None else self.present[chosen]
+        return Piece(self.time[chosen], self.life[chosen], order, self.values[chosen], present)
+
     def cut(self, start: int, end: int) -> "Piece":
         """Return the frames of [start, end); the times must ascend."""
         first, last = np.searchsorted(self.time, [start, end]).tolist()

@@ -19,7 +19,7 @@ import numpy as np
 from msgspec import Struct
 
 from wattline.core.chunk import Chunk
-from wattline.model import Mask
+from wattline.model import Column, Mask, Metric
 from wattline.plugin import Block
 from wattline.stores.sqlite.catalogue import STRIPE, Catalogue
 from wattline.stores.sqlite.pieces import (
@@ -168,6 +168,12 @@ class Window:
         self.groups = _groups(catalogue, ids)
         self.group_of = {family: group for group in self.groups for family in group.families}
 
+    def kinds(self, group: Group) -> tuple[list[Metric], list[Column]]:
+        """Return the metric and the column of each series of a group."""
+        entries = self._catalogue.entries()
+        found = [entries[number - 1] for number in group.ids]
+        return [entry.series.metric for entry in found], [entry.column for entry in found]
+
     def staged(self, rows: Sequence[Row]) -> dict[Group, list[Piece]]:
         """Return the pieces of staged rows by group."""
         catalogue = self._catalogue
@@ -253,7 +259,7 @@ def copied(
         merged: dict[Group, Piece] = {}
         for group in groups:
             pieces = window.chunks(bodies.get(hour, {}).get(group, ()))
-            pieces += [part for piece in staged.get(group, ()) if len((part := _within(piece, hour, hour + HOUR)).time)]
+            pieces += [part for piece in staged.get(group, ()) if len((part := within(piece, hour, hour + HOUR)).time)]
             if pieces:
                 merged[group] = merge(pieces)
         bodies.pop(hour, None)
@@ -261,14 +267,10 @@ def copied(
             yield hour, merged
 
 
-def _within(piece: Piece, start: int, end: int) -> Piece:
+def within(piece: Piece, start: int, end: int) -> Piece:
     """Return the frames of [start, end) of a piece in any order."""
     inside = (piece.time >= start) & (piece.time < end)
-    if inside.all():
-        return piece
-    order = piece.order if isinstance(piece.order, int) else piece.order[inside]
-    present = None if piece.present is None else piece.present[inside]
-    return Piece(piece.time[inside], piece.life[inside], order, piece.values[inside], present)
+    return piece if inside.all() else piece.where(inside)
 
 
 def slices(merged: Mapping[Group, Piece], start: int, end: int) -> Iterator[list[Block]]:
@@ -288,7 +290,10 @@ def slices(merged: Mapping[Group, Piece], start: int, end: int) -> Iterator[list
 
 
 def block(ids: Sequence[int], piece: Piece) -> Block:
-    """Return a piece as a block; series without a sample in it are left out, and frames of which nothing is left."""
+    """Return a piece as a block; series without a sample in it are left out, and frames of which nothing is left.
+
+    Its lives are always told, for a run is one across slices and blocks.
+    """
     time, life, values, present = piece.time, piece.life, piece.values, piece.present
     ids = tuple(ids)
     if present is not None:
@@ -300,8 +305,7 @@ def block(ids: Sequence[int], piece: Piece) -> Block:
         if not rows.all():
             time, life, values, present = time[rows], life[rows], values[rows], present[rows]
         present = None if present.all() else present
-    run = None if len(life) == 0 or (life == life[0]).all() else life
-    return Block(ids, time, values, present, run)
+    return Block(ids, time, values, present, life)
 
 
 def _groups(catalogue: Catalogue, ids: Sequence[int]) -> list[Group]:

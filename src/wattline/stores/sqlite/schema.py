@@ -41,7 +41,7 @@ create table staged(seq integer primary key autoincrement, first integer, last i
     body blob not null);
 create table chunk(id integer primary key, family integer not null, source integer not null, start integer not null,
     span integer not null, stripe integer not null, first integer not null, n integer not null,
-    last integer not null, seq integer not null, samples integer not null, body blob not null);
+    last integer not null, seq integer not null, samples integer not null, made integer not null, body blob not null);
 create unique index chunk_place on chunk(family, start, span, source, stripe, seq);
 create index chunk_start on chunk(start);
 create table rollup(id integer primary key, family integer not null, level integer not null,
@@ -53,7 +53,7 @@ create table outage(meter text not null, start integer not null, "end" integer, 
     detail text not null, primary key(meter, start)) without rowid;
 create table run(source text not null, start integer not null, "end" integer, primary key(source, start)) without rowid;
 create table lease(name text primary key, holder text not null, until integer not null) without rowid;
-insert into meta values('catalogue', 0), ('thinned', 0), ('late', 0), ('repeats', 0);
+insert into meta values('catalogue', 0), ('folded', 0), ('thinned', 0), ('late', 0);
 """
 
 MIGRATIONS: Final[dict[int, Callable[[sqlite3.Connection], None]]] = {}

@@ -5,14 +5,16 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, ClassVar, Final, TypeVar
+from typing import ClassVar, Final, TypeVar
 
 from wattline.model import Batch, Cause, Device, Outage, Run
-from wattline.plugin import Block, Cells, Config, Entry, Misconfigured, Refused, Store
-from wattline.stores.sqlite import append
+from wattline.plugin import Block, Cells, Config, Entry, Refused, Store
+from wattline.stores.sqlite import append, rolled
 from wattline.stores.sqlite.edges import after, before
 from wattline.stores.sqlite.figures import figures
-from wattline.stores.sqlite.read import Window, hours, reach, slices
+from wattline.stores.sqlite.fold import fold
+from wattline.stores.sqlite.pieces import Piece
+from wattline.stores.sqlite.read import Group, Window, block, hours, slices
 from wattline.stores.sqlite.vault import Vault, last_seq
 
 T = TypeVar("T")
@@ -97,6 +99,10 @@ class Sqlite(Store[SqliteConfig]):
             vault.reload()
         raise Refused(f"{self.path}: other writers were quicker {_ATTEMPTS} times")
 
+    async def settle(self) -> None:
+        """Do all housekeeping that is due, now."""
+        await self._in_writer(lambda: fold(self._open_vault()))
+
     def _note(self, outages: Sequence[Outage], runs: Sequence[Run]) -> None:
         with self._open_vault().transaction() as connection:
             connection.executemany(
@@ -126,17 +132,18 @@ class Sqlite(Store[SqliteConfig]):
     def samples(self, ids: Sequence[int], start: int, end: int, *, around: bool = False) -> Iterator[Sequence[Block]]:
         """See `Store.samples`. A slice lies in one UTC hour; a block holds series of one layout family."""
         window = self._window(ids)
-        if around and (blocks := before(self._open_vault().reader, window, start)):
+        reader = self._open_vault().reader
+        if around and (blocks := _blocks(before(reader, window, start))):
             yield blocks
         if start < end:
-            for _, merged in hours(self._open_vault().reader, window, start, end):
+            for _, merged in hours(reader, window, start, end):
                 yield from slices(merged, start, end)
-        if around and (blocks := after(self._open_vault().reader, window, max(start, end))):
+        if around and (blocks := _blocks(after(reader, window, max(start, end)))):
             yield blocks
 
     def cells(self, ids: Sequence[int], start: int, end: int, span: int) -> Iterator[Mapping[int, Cells]]:
         """See `Store.cells`."""
-        raise Refused("roll-ups are not kept yet")
+        return rolled.cells(self._open_vault().reader, self._window(ids), start, end, span)
 
     def texts(self, series: int) -> Sequence[str]:
         """See `Store.texts`."""
@@ -186,3 +193,8 @@ class Sqlite(Store[SqliteConfig]):
         if self._writer is None:
             raise Refused(f"{self.path} is not open")
         return await asyncio.get_running_loop().run_in_executor(self._writer, work)
+
+
+def _blocks(sides: Mapping[Group, Piece]) -> list[Block]:
+    blocks = [block(group.ids, piece) for group, piece in sides.items()]
+    return [one for one in blocks if len(one.time) and one.ids]
