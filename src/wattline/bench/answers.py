@@ -21,7 +21,7 @@ def rows() -> list[Row]:
     """Ask for ten watts of ten meters over an hour of 1 Hz."""
     with tempfile.TemporaryDirectory() as folder:
         store = Path(folder, "store")
-        asyncio.run(_fill(store / "wattline.db"))
+        asyncio.run(_fill(store / "wattline.sqlite"))
         with Program("--meter", "sim://rack?servers=2", data=store) as up:
             start = START // NANOSECONDS
             asked = f"/api/samples?metric=*_power_watts&start={start}&end={start + _HOUR}&device=pdu-*"
@@ -42,7 +42,7 @@ def rows() -> list[Row]:
             "ms",
             cost[form] * 1000,
             reach=reach.get(form, ""),
-            note=f"first byte {first[form] * 1000:.0f} ms, {size[form] / 1e6:.1f} MB, peak +{grown / 1e6:.0f} MB in all",
+            note=f"first byte {first[form] * 1000:.0f} ms, {size[form] / 1e6:.1f} MB, peak +{grown / 1e6:.0f} MB",
         )
         for form in cost
     ]
