@@ -203,7 +203,7 @@ class Parser:
         prefix, _, text = before.rpartition(" ")
         if head is not line and (key := self._meaning.get(before)):
             return key, last
-        if key := self._meaning.get(prefix):
+        if text and (key := self._meaning.get(prefix)):
             self._stamp(key, text, last, line)
             return None
         if before in self._unwanted or prefix in self._unwanted:
