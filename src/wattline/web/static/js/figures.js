@@ -22,13 +22,13 @@ function ofEnergy(energy, seconds) {
 	return found;
 }
 
-/** Between which joules the truth lies, in the unit of the larger one. */
-function bounds({ lower, upper }) {
+/** Between which joules the truth lies: of the whole period, also of what was not measured. */
+function bounds({ lower, upper, coverage }) {
 	const [low, high] = [number(lower), number(upper)];
 	if (Number.isNaN(low) || Number.isNaN(high)) return "";
 	const from = quantity(low, "J", 4);
 	const to = quantity(high, "J", 4);
-	return from.unit === to.unit ? `${from.number} – ${to.number} ${to.unit}` : `${text(low, "J", 4)} – ${text(high, "J", 4)}`;
+	return `${coverage < 0.9995 ? "whole period " : ""}${from.number}${from.unit === to.unit ? "" : ` ${from.unit}`} – ${to.number} ${to.unit}`;
 }
 
 function holes({ gaps, resets, method }) {

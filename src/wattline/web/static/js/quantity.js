@@ -27,8 +27,7 @@ export function digits(value, figures = 3) {
 /** The factor and the prefix in which a size of `unit` reads best. */
 export function prefix(size, unit) {
 	if (!PREFIXED.has(unit) || !(size > 0)) return { factor: 1, unit };
-	const low = unit === "V" || unit === "A" ? PREFIXES.length : 4;
-	const found = PREFIXES.slice(0, low).find(([factor]) => size >= factor * 0.9995) ?? PREFIXES[low - 1];
+	const found = PREFIXES.find(([factor]) => size >= factor * 0.9995) ?? PREFIXES.at(-1);
 	return { factor: found[0], unit: found[1] + unit };
 }
 

@@ -7,7 +7,7 @@ import { hatching } from "./hatch.js";
 import { BANDS, OTHERS, colour, faint, onTheme } from "./palette.js";
 
 const UNSETTLED = 4; // seconds before the newest that an event may still change
-const LEAST_WIDTH = 60; // seconds shown when there is hardly any history
+const LEAST_WIDTH = 30; // seconds shown when there is hardly any history
 
 export class Stack {
 	/** `onCursor(slot|null)` hears which second the pointer is at. */
