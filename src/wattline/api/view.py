@@ -27,8 +27,11 @@ def _presses() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(PRESSES, thread_name_prefix="api-bulk")
 
 
-class View(Struct, frozen=True, eq=False):
-    """All that a route may ask. `started` is when the program started, `clock` gives now (both ns)."""
+class View(Struct, eq=False):
+    """All that a route may ask. `started` is when the program started, `clock` gives now (both ns).
+
+    `site` is the configuration in force: the program sets it when it was loaded again.
+    """
 
     store: Store[Any]
     health: Health

@@ -119,7 +119,8 @@ async def _serve(options: Options, registry: Registry) -> None:
             serving = group.create_task(server.serve(sockets=[listener]), name="api")
             group.create_task(_announce(engine, listener, unread, console, stop), name="announcement")
             loop.add_signal_handler(
-                signal.SIGHUP, lambda: group.create_task(_reload(options, registry, engine, console), name="reload")
+                signal.SIGHUP,
+                lambda: group.create_task(_reload(options, registry, engine, view, console), name="reload"),
             )
             await stop.wait()
             engine.live.close()
@@ -170,10 +171,11 @@ async def _readable(site: Site, registry: Registry, options: Options) -> tuple[S
     return msgspec.structs.replace(site, meters=tuple(kept)), unread
 
 
-async def _reload(options: Options, registry: Registry, engine: Engine, console: Console) -> None:
+async def _reload(options: Options, registry: Registry, engine: Engine, view: View, console: Console) -> None:
     try:
         site, _ = await _readable(options.site(registry), registry, options)
         await engine.reload(site)
+        view.site = site
     except WattlineError as error:
         console.print(f"[red]The configuration was not reloaded, the old one goes on:[/red]\n{escape(str(error))}")
     else:
