@@ -90,10 +90,13 @@ def test_hours_rolled_up_one_by_one_are_the_day(seed, case):
 def test_columns_together_are_columns_one_by_one(seed, spacing):
     time, power, register, run = history(seed, HOUR // 6, spacing)
     rng = np.random.default_rng(seed)
-    values = np.column_stack([np.nan_to_num(power, nan=1.0), power, register, register % 65_536, power, power * 2])
+    values = np.column_stack(
+        [np.nan_to_num(power, nan=1.0), power, register, register % 65_536, power, power * 2, register]
+    )
     present = np.ones(values.shape, bool)
     present[:, 4] = rng.random(len(time)) < 0.7
-    metrics, columns = [POWER, POWER, REGISTER, REGISTER, POWER, VOLTS], [*COLUMNS, Column()]
+    present[:, 6] = present[:, 4]
+    metrics, columns = [POWER, POWER, REGISTER, REGISTER, POWER, VOLTS, REGISTER], [*COLUMNS, Column(), COLUMNS[2]]
     window = {"start": START, "end": START + HOUR // 6, "span": FINEST}
     together = roll_many(time, values, present, metrics, columns, run=run, **window)
     for i, cells in enumerate(together):

@@ -5,7 +5,7 @@ that is not). It is read at edges and rounded there; so energies of adjacent win
 """
 
 import enum
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from msgspec import Struct
@@ -82,13 +82,16 @@ class Curve(Struct, frozen=True, eq=False):
         passed = (edges[cut] - self.time[place])[:, None]
         length = (self.time[place + 1] - self.time[place])[:, None]
         joules = _until(self.energy, whole)
-        below = None if self.below is None else _until(self.below, whole)
-        above = below if self.above is self.below else _until(self.above, whole)
-        low, high = joules if below is None else joules - below, joules if above is None else joules + above
+        low, high = joules, joules
+        if self.below is not None and self.above is not None:
+            below = _until(self.below, whole)
+            low = joules - below
+            high = joules + (below if self.above is self.below else _until(self.above, whole))
         parts = self._linear(place, passed / length) if self.ends is None else self._power(place, passed, length)
         at = [_plus(total, cut, part) for total, part in zip((joules, low, low, high, high), parts, strict=True)]
         down, up = self._slacks(len(edges), cut, place, passed, length)
-        return Reading(*at, down, up, self.covered_until(whole, cut, place, passed[:, 0]))  # type: ignore[call-arg]
+        covered = self.covered_until(whole, cut, place, passed[:, 0])
+        return Reading(at[0], at[1], at[2], at[3], at[4], down, up, covered)
 
     def covered_until(
         self, whole: NDArray[np.intp], cut: NDArray[np.intp], place: NDArray[np.intp], passed: Times
@@ -131,7 +134,7 @@ class Curve(Struct, frozen=True, eq=False):
         return _plus(none, cut, down), _plus(none + self.resolution, cut, up)
 
 
-def _until(steps: Steps, rows: NDArray[np.intp]) -> Joules:
+def _until(steps: NDArray[Any], rows: NDArray[np.intp]) -> Joules:
     """Return the sums of the first `rows` steps, for each of the ascending `rows`: int64[m, k]."""
     first = np.concatenate([[0], rows[:-1]])
     count = rows - first
@@ -140,14 +143,14 @@ def _until(steps: Steps, rows: NDArray[np.intp]) -> Joules:
     if most > _DENSE:
         for i in np.flatnonzero(count).tolist():
             steps[first[i] : rows[i]].sum(axis=0, out=sums[i])
-    else:
-        for j in range(most):
-            if j < least:
-                sums[1:] += steps.take(first[1:] + j, axis=0)
-            some = np.flatnonzero(count > j) if j >= least else np.flatnonzero(count[:1] > j)
-            if len(some):
-                sums[some] += steps[first[some] + j]
-    return np.cumsum(integers(sums), axis=0)
+        most = 0
+    for j in range(most):
+        if j < least:
+            sums[1:] += steps.take(first[1:] + j, axis=0)
+        some = np.flatnonzero(count > j) if j >= least else np.flatnonzero(count[:1] > j)
+        if len(some):
+            sums[some] += steps[first[some] + j]
+    return np.asarray(np.cumsum(sums.astype(np.int64, copy=False), axis=0), np.int64)
 
 
 def integers(values: Steps) -> Joules:

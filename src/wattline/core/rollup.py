@@ -151,7 +151,7 @@ class Samples(NamedTuple):
 
 
 def split(time: Times, values: Values, present: Mask | None, run: Times | None) -> Iterator[Samples]:
-    """Yield the series that are there in every frame and finite together, then each of the others alone."""
+    """Yield the series that are there in every frame and finite, then the others, those with equal holes together."""
     with np.errstate(invalid="ignore", over="ignore"):
         clean = bool(np.isfinite(values.sum()))  # a finite sum has finite terms, and is soon had
     whole = np.full(values.shape[1], True) if clean else np.isfinite(values).all(axis=0)
@@ -162,11 +162,23 @@ def split(time: Times, values: Values, present: Mask | None, run: Times | None) 
     if whole.all():
         yield Samples(list(range(values.shape[1])), time, values, run)
         return
-    if whole.any():
-        yield Samples(np.flatnonzero(whole).tolist(), time, values[:, whole], run)
+    alike: dict[bytes, list[int]] = {b"": np.flatnonzero(whole).tolist()}
     for place in np.flatnonzero(~whole).tolist():
-        there = slice(None) if present is None else present[:, place]
-        yield Samples([place], time[there], values[there, place][:, None], None if run is None else run[there])
+        pattern = np.isfinite(values[:, place]).tobytes()
+        if present is not None:
+            there = present[:, place]
+            if not there.any():
+                continue
+            pattern = there.tobytes() + (pattern if there.all() else np.isfinite(values[there, place]).tobytes())
+        alike.setdefault(pattern, []).append(place)
+    for places in alike.values():
+        if not places:
+            continue
+        if present is None or present[:, places[0]].all():
+            yield Samples(places, time, values[:, places], run)
+        else:
+            rows = np.flatnonzero(present[:, places[0]])
+            yield Samples(places, time[rows], values[rows][:, places], None if run is None else run[rows])
 
 
 def curves(
