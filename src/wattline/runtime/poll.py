@@ -15,7 +15,7 @@ from wattline.runtime.source import OPEN_PATIENCE, Source
 from wattline.runtime.ticks import Ticks, midpoint, phase
 from wattline.units import NANOSECONDS
 
-AT_ONCE: Final = NANOSECONDS
+AT_ONCE: Final = NANOSECONDS // 4
 """A first tick that is further away than this (ns) is not waited for: people look at what they have just started."""
 
 
@@ -65,6 +65,6 @@ async def _converse(source: Source, driver: Polled[Any], ticks: Ticks) -> None:
 
 async def _first(source: Source, ticks: Ticks) -> int:
     now = source.around.clock.now()
-    if source.pulse.last is None and ticks.until(now) > AT_ONCE:
+    if source.pulse.last is None and not source.pulse.failed and ticks.until(now) > AT_ONCE:
         return now
     return await ticks.next()

@@ -146,7 +146,7 @@ class Ticks:
                 continue
             await self._clock.sleep(wait / NANOSECONDS)
         if wait <= -self.period:  # the loop was blocked, or the clock was set forward: this is a later tick
-            tick -= wait // self.period * self.period + self.period
+            tick += -wait // self.period * self.period
         self.late = max(0, self._clock.now() - tick) / NANOSECONDS
         run = self._life.observe()
         if self._last is not None and run == self._run:
