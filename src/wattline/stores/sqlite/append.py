@@ -128,6 +128,11 @@ def insert(
     return Committed(parse(seq, body), len(body)), marks
 
 
+def mark(family: int, hour: int) -> int:
+    """Return the mark of an hour (hours since the epoch) of a family."""
+    return (family << 32) | (hour + _EPOCH)
+
+
 def unmark(mark: int) -> tuple[int, int]:
     """Return the family and the hour (hours since the epoch) of a mark."""
     return mark >> 32, (mark & 0xFFFFFFFF) - _EPOCH

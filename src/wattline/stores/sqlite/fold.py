@@ -50,6 +50,7 @@ def fold(vault: Vault) -> set[tuple[int, int]]:
     """Turn all staged rows to chunks; returns the (family, hour in ns) they touched. Encodes outside the transaction."""
     with vault.reader.snapshot() as connection:
         rows = vault.reader.staged(connection)
+    vault.staged_bytes, vault.staged_since = 0, None
     if not rows:
         return set()
     catalogue = vault.catalogue

@@ -48,12 +48,14 @@ _PAGE: Final = 48
 class Body(NamedTuple):
     """A chunk row as copied."""
 
+    id: int
     family: int
     source: int
     start: int
     span: int
     stripe: int
     seq: int
+    made: int
     body: bytes
 
 
@@ -153,7 +155,7 @@ class Reader:
 def fetch(connection: sqlite3.Connection, family: int, start: int, end: int) -> list[Body]:
     """Return the chunk rows of a family of hours in [start, end), by order of writing."""
     rows = connection.execute(
-        "select family, source, start, span, stripe, seq, body from chunk "
+        "select id, family, source, start, span, stripe, seq, made, body from chunk "
         "where family=? and start>=? and start<? order by seq",
         (family, start, end),
     )
@@ -163,9 +165,10 @@ def fetch(connection: sqlite3.Connection, family: int, start: int, end: int) -> 
 class Window:
     """Groups of families behind wanted series, and the pieces that a copy holds of them."""
 
-    def __init__(self, catalogue: Catalogue, ids: Sequence[int]) -> None:
+    def __init__(self, catalogue: Catalogue, ids: Sequence[int], families: Sequence[int] | None = None) -> None:
+        """Ask for series in all their families, or in the given ones alone."""
         self._catalogue = catalogue
-        self.groups = _groups(catalogue, ids)
+        self.groups = _groups(catalogue, ids, None if families is None else set(families))
         self.group_of = {family: group for group in self.groups for family in group.families}
 
     def kinds(self, group: Group) -> tuple[list[Metric], list[Column]]:
@@ -308,8 +311,12 @@ def block(ids: Sequence[int], piece: Piece) -> Block:
     return Block(ids, time, values, present, life)
 
 
-def _groups(catalogue: Catalogue, ids: Sequence[int]) -> list[Group]:
+def _groups(catalogue: Catalogue, ids: Sequence[int], only: set[int] | None) -> list[Group]:
     """Join families that share a wanted series; ids keep the order of asking."""
+
+    def families_of(number: int) -> list[int]:
+        return [f for f in catalogue.families_of.get(number, ()) if only is None or f in only]
+
     leader: dict[int, int] = {}
 
     def find(family: int) -> int:
@@ -319,12 +326,12 @@ def _groups(catalogue: Catalogue, ids: Sequence[int]) -> list[Group]:
 
     unique = list(dict.fromkeys(ids))
     for number in unique:
-        families = catalogue.families_of.get(number, ())
+        families = families_of(number)
         for family in families:
             leader[find(family)] = find(families[0])
     members: dict[int, list[int]] = {}
     for number in unique:
-        if families := catalogue.families_of.get(number, ()):
+        if families := families_of(number):
             members.setdefault(find(families[0]), []).append(number)
     joined: dict[int, list[int]] = {}
     for family in leader:

@@ -5,17 +5,20 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import ClassVar, Final, TypeVar
+from typing import Annotated, ClassVar, Final, TypeVar
+
+from msgspec import Meta
 
 from wattline.model import Batch, Cause, Device, Outage, Run
 from wattline.plugin import Block, Cells, Config, Entry, Refused, Store
 from wattline.stores.sqlite import append, rolled
 from wattline.stores.sqlite.edges import after, before
 from wattline.stores.sqlite.figures import figures
-from wattline.stores.sqlite.fold import fold
+from wattline.stores.sqlite.keeper import Keeper, Pace
 from wattline.stores.sqlite.pieces import Piece
 from wattline.stores.sqlite.read import Group, Window, block, hours, slices
 from wattline.stores.sqlite.vault import Vault, last_seq
+from wattline.units import NANOSECONDS
 
 T = TypeVar("T")
 _ATTEMPTS: Final = 5
@@ -28,6 +31,12 @@ class SqliteConfig(Config, frozen=True, kw_only=True):
     """The file; it is made, with its directory, where there is none."""
     read_only: bool = False
     """Open an existing store for reading alone, beside the program that writes it."""
+    fold_bytes: Annotated[int, Meta(ge=1 << 16)] = 16 << 20
+    """Fold staged commits into chunks when they are as large as this."""
+    fold_seconds: Annotated[float, Meta(gt=0)] = 600.0
+    """Fold them after this time at the latest."""
+    grace: Annotated[float, Meta(ge=0)] = 120.0
+    """Seconds after the end of an hour when it is closed; what comes later is merged all the same."""
 
 
 class Sqlite(Store[SqliteConfig]):
@@ -44,6 +53,7 @@ class Sqlite(Store[SqliteConfig]):
         self._clock = clock
         self._vault: Vault | None = None
         self._writer: ThreadPoolExecutor | None = None
+        self._keeper: Keeper | None = None
 
     # --- life ---
 
@@ -53,10 +63,18 @@ class Sqlite(Store[SqliteConfig]):
             return
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="wattline-store")
         self._vault = await self._in_writer(lambda: Vault(self.path, writing=not self.config.read_only))
+        if not self.config.read_only:
+            config = self.config
+            pace = Pace(config.fold_bytes, int(config.fold_seconds * NANOSECONDS), int(config.grace * NANOSECONDS))
+            self._keeper = Keeper(self._vault, self._clock, pace)
+            await self._in_writer(self._keeper.wake)
 
     async def close(self) -> None:
         """Close the file; what was acknowledged is in it already."""
-        vault, self._vault = self._vault, None
+        vault, keeper = self._vault, self._keeper
+        self._vault = self._keeper = None
+        if keeper is not None:
+            await self._in_writer(keeper.stop)
         if vault is not None:
             await self._in_writer(vault.close)
         if self._writer is not None:
@@ -89,19 +107,25 @@ class Sqlite(Store[SqliteConfig]):
                 version = connection.execute("select value from meta where name='catalogue'").fetchone()[0]
                 is_current = (version, last_seq(connection)) == (vault.catalogue.version, vault.seq)
                 if is_current:
-                    row, marks = append.insert(connection, found, vault.catalogue, None)
+                    held = self._keeper is not None and self._keeper.lease.held
+                    row, marks = append.insert(connection, found, vault.catalogue, vault.marked if held else None)
+                    vault.marked |= marks if held else set()
             if is_current:
                 with vault.guard:
                     append.adopt(found, vault.catalogue, row.row)
                     vault.seq = row.row.seq
                 vault.reader.keep(row.row)
+                vault.staged(row.size, self._clock())
+                if self._keeper is not None:
+                    self._keeper.wake()
                 return
             vault.reload()
         raise Refused(f"{self.path}: other writers were quicker {_ATTEMPTS} times")
 
     async def settle(self) -> None:
-        """Do all housekeeping that is due, now."""
-        await self._in_writer(lambda: fold(self._open_vault()))
+        """Do all housekeeping that is due now: fold what is staged, close every hour that is over."""
+        if self._keeper is not None:
+            await self._in_writer(self._keeper.settle)
 
     def _note(self, outages: Sequence[Outage], runs: Sequence[Run]) -> None:
         with self._open_vault().transaction() as connection:

@@ -57,6 +57,7 @@ class Vault:
                 yield self._connection
                 self._connection.execute("commit")
             except BaseException:
+                self.marked.clear()  # what was marked in memory alone would never be closed
                 if self._connection.in_transaction:
                     self._connection.execute("rollback")
                 raise
@@ -101,6 +102,12 @@ class Vault:
         with self.guard, self.reader.snapshot() as connection:
             fill(self.newest, self.catalogue, self.reader, connection, since)
             return self.newest.found(since)
+
+    def staged(self, size: int, now: int) -> None:
+        """Note that a row of `size` bytes was staged at `now` (ns)."""
+        self.staged_bytes += size
+        if self.staged_since is None:
+            self.staged_since = now
 
     def close(self) -> None:
         """Close all connections."""
