@@ -18,3 +18,6 @@ class TestSqlite(StoreSuite):
     @pytest.fixture
     def factory(self, tmp_path):
         return lambda name: Sqlite(SqliteConfig(path=str(tmp_path / f"{name}.sqlite")))
+
+    def keep_house(self, opened):
+        opened.run(opened.store.settle())

@@ -119,7 +119,7 @@ def test_checking_stores_nothing_and_makes_no_store(folder):
         (("load", "pdu.csv", "--format", "parquet"), 1, b"cannot be read as parquet"),
         (("dump", "pdu.csv"), 2, b"--force replaces it"),
         (("dump", "x.xlsx"), 1, b"no format is known"),
-        (("dump", "-", "--format", "csv", "--start", "noon"), 2, b"neither ISO 8601 nor a number"),
+        (("dump", "-", "--format", "csv", "--start", "noon"), 2, b"neither ISO 8601 with offset nor seconds"),
         (("dump", "x.csv", "--data", "nowhere"), 1, b"there is no store in nowhere"),
         (("dump", "x.csv", "--device", "moon-*"), 1, b"no such series"),
         (("store", "stats", "--data", "nowhere"), 1, b"there is no store in nowhere"),

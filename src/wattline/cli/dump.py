@@ -32,8 +32,8 @@ class Moment(click.ParamType[int]):
             return value
         try:
             return instant(str(value))
-        except Malformed as error:
-            self.fail(str(error), param, ctx)
+        except Malformed:
+            self.fail(f"{value!r} is neither ISO 8601 with offset nor seconds since the epoch", param, ctx)
 
 
 @click.command(short_help="Write samples to Parquet, Arrow, CSV or NDJSON.")

@@ -105,14 +105,20 @@ def check(
 
 
 async def store(checked: Checked, into: Store[Any], progress: Progress) -> Loaded:
-    """Write the frames of a checked file; raises what the store raises, and may be begun again."""
+    """Write the frames of a checked file; raises what the store raises, and may be begun again.
+
+    The next part is read while the store writes the last one, so two parts are in memory at a time.
+    """
     written = _written(checked)
     ahead = asyncio.create_task(asyncio.to_thread(next, written, None))
-    while found := await ahead:
-        ahead = asyncio.create_task(asyncio.to_thread(next, written, None))
-        frames, done, rows = found
-        await into.write(frames)
-        progress("storing", done, rows)
+    try:
+        while found := await ahead:
+            ahead = asyncio.create_task(asyncio.to_thread(next, written, None))
+            frames, done, rows = found
+            await into.write(frames)
+            progress("storing", done, rows)
+    finally:
+        ahead.cancel()
     return checked.loaded
 
 

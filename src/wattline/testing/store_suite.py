@@ -17,7 +17,7 @@ most promises below are tried before and after.
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from typing import Any
@@ -66,13 +66,17 @@ class Opened:
         self.store = store
         self._runner = runner
 
+    def run(self, work: Coroutine[Any, Any, object]) -> None:
+        """Wait for what a method of the store began."""
+        self._runner.run(work)
+
     def write(self, *batches: Batch) -> None:
         """Write and wait for the acknowledgement."""
-        self._runner.run(self.store.write(batches))
+        self.run(self.store.write(batches))
 
     def note(self, outages: Sequence[Outage] = (), runs: Sequence[Run] = ()) -> None:
         """Note outages and lives."""
-        self._runner.run(self.store.note(outages, runs))
+        self.run(self.store.note(outages, runs))
 
     def entry(self, series: Series) -> Entry:
         """Return the entry of a series."""
@@ -358,7 +362,7 @@ class StoreSuite:
         ids = [one.entry(series).id for series in layout.series]
         for _ in range(2):
             found = written(one.store.samples(ids, BEGIN + 3 * SECOND, BEGIN + 4 * SECOND, around=True))
-            seconds = [[(time - BEGIN) // SECOND for time, _ in found[number]] for number in ids]
+            seconds = [[(time - BEGIN) // SECOND for time, _ in found.get(number, [])] for number in ids]
             assert seconds == [[1, 9], [0, 5]]
             self.keep_house(one)
 
