@@ -257,14 +257,24 @@ def test_a_total_adds_everything_up():
     assert total([]).coverage == 0.0
 
 
-def test_a_window_is_cut_into_the_longest_cells_that_fit():
-    start, end = START + 7 * SECOND, START + 2 * DAY + 15 * 60 * SECOND + 73 * SECOND
-    pieces = list(plan(start, end))
-    spans = [span // SECOND for _, _, span in pieces]
-    assert spans == [0, 10, 60, 900, 86_400, 900, 60, 10, 0]
-    assert pieces[0][0] == start
-    assert pieces[-1][1] == end
-    for (_, end_, _), (next_, _, _) in pairwise(pieces):
-        assert end_ == next_
-    assert list(plan(START + SECOND, START + 2 * SECOND)) == [(START + SECOND, START + 2 * SECOND, 0)]
-    assert list(plan(START, START + DAY)) == [(START, START + DAY, DAY)]
+@pytest.mark.parametrize(
+    ("start", "end", "spans"),
+    [
+        (0, DAY, [86_400]),
+        (0, 2 * DAY + 900 * SECOND, [86_400, 900]),
+        (10 * SECOND, 2 * DAY + 973 * SECOND - 3 * SECOND, [10, 60, 900, 86_400, 900, 60, 10]),
+        (7 * SECOND, 2 * DAY + 973 * SECOND, [0, 900, 86_400, 900, 0]),
+        (7 * SECOND, 9 * SECOND, [0]),
+        (7 * SECOND, 1800 * SECOND, [0, 900]),
+        (0, 1801 * SECOND, [900, 0]),
+        (5 * SECOND, 20 * SECOND, [0]),
+        (0, 20 * SECOND, [10]),
+        (0, 0, []),
+    ],
+)
+def test_a_window_is_cut_into_the_longest_cells_that_fit(start, end, spans):
+    pieces = list(plan(START + start, START + end))
+    assert [span // SECOND for _, _, span in pieces] == spans
+    assert [a for a, _, _ in pieces] == [START + start, *(b for _, b, _ in pieces)][: len(pieces)]
+    assert not pieces or pieces[-1][1] == START + end
+    assert all(span == 0 or (a % span == 0 and b % span == 0) for a, b, span in pieces)

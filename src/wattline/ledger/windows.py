@@ -23,6 +23,7 @@ from wattline.ledger.account import Account
 from wattline.ledger.hours import Hours
 from wattline.plugin import Column, Entry, Metric, Store
 
+QUARTER: Final = LADDER[2]
 MICROJOULES_PER_KWH: Final = 3_600_000_000_000
 
 NOTHING_KNOWN: Final = "nothing was measured and the rated power is unknown, so there is no upper bound"
@@ -98,16 +99,25 @@ def total(energies: Sequence[Energy]) -> Energy:
 
 
 def plan(start: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """Yield pieces (start, end, span) of a window in order of time: the longest cells that fit, span 0 for samples."""
-    while start < end:
-        span = next((s for s in reversed(LADDER) if start % s == 0 and start + s <= end), 0)
-        if span:
-            longer = next((s for s in LADDER if s > span), end + span)
-            cut = min(end - end % span, start - start % longer + longer)
+    """Yield pieces (start, end, span) of a window in order of time: the longest cells that fit, span 0 for samples.
+
+    An edge that is no multiple of 10 s needs samples in any case. They are then taken up to the next quarter of an
+    hour: reading them is one question to the store, and filling up with short cells would be two more.
+    """
+    tail = end
+    if end % LADDER[0]:
+        tail = max(start, end - end % QUARTER)
+    while start < tail:
+        if start % LADDER[0]:
+            span, cut = 0, min(tail, start - start % QUARTER + QUARTER)
         else:
-            cut = min(end, start - start % LADDER[0] + LADDER[0])
+            span = next(s for s in reversed(LADDER) if start % s == 0 and start + s <= tail)
+            longer = next((s for s in LADDER if s > span), tail)
+            cut = min(tail - tail % span, start - start % longer + longer)
         yield start, cut, span
         start = cut
+    if start < end:
+        yield start, end, 0
 
 
 class _Question(Struct, frozen=True, eq=False):
