@@ -274,8 +274,9 @@ def _hatched_share(page: Page) -> float:
     """Return the share of columns with paint at the top of the plot: the line runs below it, only hatching is there."""
     return page.evaluate("""() => {
         const canvas = document.querySelector('#chart canvas');
-        const {left, top, width} = {left: Math.ceil(canvas.width * 0.1), top: 14, width: Math.floor(canvas.width * 0.85)};
-        const pixels = canvas.getContext('2d').getImageData(left, top, width, 8).data;
+        const left = Math.ceil(canvas.width * 0.1);
+        const width = Math.floor(canvas.width * 0.85);
+        const pixels = canvas.getContext('2d').getImageData(left, 14, width, 8).data;
         const painted = new Set();
         for (let i = 0; i < pixels.length / 4; i++) if (pixels[4 * i + 3]) painted.add(i % width);
         return painted.size / width;

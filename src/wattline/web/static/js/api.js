@@ -46,16 +46,15 @@ async function problem(answer) {
 /** A glob that matches this text alone: the API's filters are globs. */
 export const exactly = (text) => text.replace(/[[*?]/g, "[$&]");
 
-/** Seconds since the epoch from ISO 8601 or a number; NaN where there is none. */
+/** Seconds since the epoch from ISO 8601; NaN where there is none. */
 export function instant(value) {
-	if (typeof value === "number") return value > 1e14 ? value / 1e9 : value;
 	return typeof value === "string" ? Date.parse(value) / 1000 : NaN;
 }
 
 /** A number from an answer: absent is NaN, and "NaN", "+Inf", "-Inf" arrive as texts. */
 export function number(value) {
 	if (typeof value === "number") return value;
-	if (value === "+Inf" || value === "Infinity") return Infinity;
-	if (value === "-Inf" || value === "-Infinity") return -Infinity;
+	if (value === "+Inf") return Infinity;
+	if (value === "-Inf") return -Infinity;
 	return NaN;
 }

@@ -7,8 +7,7 @@ import { FACTORS, prefix, shown } from "./quantity.js";
 
 const font = () => `12px ${getComputedStyle(document.body).fontFamily}`;
 
-// uPlot's table of tick formats, on a 24-hour clock: [least step, format, and what is added where a year, a day or a
-// minute changes]. https://github.com/leeoniya/uPlot/tree/master/docs#axis--grid-opts
+// uPlot's tick formats on a 24-hour clock: [least step, format, what is added at a new year, day or minute].
 const DAY = "\n{D} {MMM}";
 const TICKS = [
 	[31536000, "{YYYY}", null, null, null, null, null, null, 1],

@@ -87,7 +87,7 @@ export function stamp(time) {
 	return `${date(time)}, ${clock(time)}`;
 }
 
-/** "today 14:02:11" is clear within a day; with the date beyond it. */
+/** The time alone within a day, else with its date. */
 export function since(time, now) {
 	return now - time < 72_000 && now >= time ? clock(time) : stamp(time);
 }

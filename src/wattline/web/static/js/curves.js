@@ -10,7 +10,7 @@ export function keyOf({ device, metric, labels }) {
 	return JSON.stringify([device, metric, pairs]);
 }
 
-/** Whether a series counts joules, and is therefore drawn as the watts between its samples. */
+/** Whether a series counts joules: it is drawn as the watts between its samples. */
 export const isEnergy = ({ unit, kind }) => unit === "J" && (kind === "counter" || kind === "delta");
 
 export const unitOf = (series) => (isEnergy(series) ? "W" : series.unit);

@@ -18,7 +18,7 @@ const STATE_SECONDS = 600; // of a text only the newest is shown
 const DEEPEST = 12;
 const FEW_GAPS = 5;
 const MOST_GAPS = 200;
-const OWN = "custom"; // the period with edges of its own
+const OWN = "custom";
 const LATEST_EVERY = 2; // seconds between two looks at the newest value of each series
 
 const query = new URLSearchParams(location.search);
@@ -38,7 +38,7 @@ let latestDue = 0;
 let turn = 0; // an answer to an older question is dropped
 let curve = null;
 let curl = "";
-let opened = false; // the page has tried to show the device
+let opened = false;
 
 const seconds = () => Date.now() / 1000;
 

@@ -7,7 +7,7 @@ const EXAMPLES = [
 	["A Prometheus exporter", "wattline up --meter 'prometheus://node-1.example.net:9100/metrics'"],
 	["This machine's RAPL registers", "wattline up --meter rapl://"],
 	["This machine, estimated", "wattline up --meter host://"],
-	["A simulated rack, to look around", "wattline up --demo"],
+	["A simulated rack", "wattline up --demo"],
 	["Everything from one file", "wattline up --config wattline.yaml"],
 ];
 

@@ -54,7 +54,7 @@ export class Grid {
 		}
 	}
 
-	/** The first slot in which any of the devices has a value, or -1. */
+	/** First slot with a value of one of the devices, or -1. */
 	first(devices) {
 		for (let slot = this.head - this.slots + 1; slot <= this.head; slot++) {
 			for (const device of devices) if (!Number.isNaN(this.get(device, slot))) return slot;

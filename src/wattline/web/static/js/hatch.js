@@ -18,7 +18,7 @@ function pattern(context, ratio) {
 	return context.createPattern(tile, "repeat");
 }
 
-/** A plugin for uPlot. `gaps()` returns [start, end] pairs in seconds; the chart's element tells how many were drawn. */
+/** A plugin for uPlot. `gaps()` returns [start, end] pairs; the chart's element tells how many were drawn. */
 export function hatching(gaps) {
 	return {
 		hooks: {

@@ -1,11 +1,22 @@
 // A list of devices with their watts and a bar, changed in place: a row that stays keeps its node, focus and transition.
 
-import { number } from "./api.js";
+import { ask, number } from "./api.js";
 import { el, show, write } from "./dom.js";
 import { duration, text } from "./quantity.js";
 import { pageOf } from "./shell.js";
 
-const MOST_MOVING = 40; // bars that glide; more than these jump, which is cheaper to draw
+const MOST_MOVING = 40; // bars that glide; of more, each costs too much
+
+const MEET_EVERY = 3_000;
+const occupants = new Map(); // which process is in a slot, by device
+let met = 0;
+
+async function meet(devices) {
+	if (Date.now() - met < MEET_EVERY || !devices.some(({ type }) => type === "process")) return;
+	met = Date.now();
+	const rows = await ask("/api/samples", { metric: "occupant", start: met / 1000 - 5 }).catch(() => []);
+	for (const { device, value } of rows) occupants.set(device, value);
+}
 
 export class Ranking {
 	constructor(list) {
@@ -15,6 +26,7 @@ export class Ranking {
 
 	/** `devices` as in /api/now, in the order to be shown; bars are relative to the largest. */
 	show(devices) {
+		meet(devices);
 		this.list.classList.toggle("long", devices.length > MOST_MOVING);
 		const most = Math.max(0, ...devices.map((one) => number(one.watts) || 0));
 		const nodes = devices.map((one) => {
@@ -51,5 +63,5 @@ export class Ranking {
 
 function note(one, watts) {
 	const silent = Number.isNaN(watts) && Number.isFinite(one.age) ? `silent for ${duration(one.age)}` : "";
-	return [one.type, silent].filter(Boolean).join(" · ");
+	return [one.type, occupants.get(one.device), silent].filter(Boolean).join(" · ");
 }

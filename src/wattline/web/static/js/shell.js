@@ -24,7 +24,7 @@ export async function site() {
 export const pageOf = (device) => `/device?name=${encodeURIComponent(device)}`;
 
 /** Build the frame and open the stream. `onNow` hears the site, `onBack` that the stream is back; `keys` are the page's own. */
-export function frame({ onNow = () => {}, onBack = () => {}, keys = {} } = {}) {
+export function frame({ onNow, onBack, keys = {} }) {
 	const word = el("span", { class: "word", text: "connecting" });
 	const dot = el("span", { class: "dot connecting" });
 	const dialog = help(Object.keys(keys).length > 0);
@@ -52,7 +52,6 @@ export function frame({ onNow = () => {}, onBack = () => {}, keys = {} } = {}) {
 		},
 	);
 	listen({ "?": () => dialog.showModal(), "/": find, d: turn, ...keys });
-	return live;
 }
 
 function header(tools) {

@@ -10,7 +10,7 @@ const UNSETTLED = 4; // seconds before the newest that an event may still change
 const LEAST_WIDTH = 30; // seconds shown when there is hardly any history
 
 export class Stack {
-	/** `onCursor(slot|null)` hears which second the pointer is at. */
+	/** `onCursor(slot|null)` hears where the pointer is. */
 	constructor(box, grid, onCursor) {
 		this.box = box;
 		this.grid = grid;
@@ -125,7 +125,7 @@ export class Stack {
 		return [times, ...columns];
 	}
 
-	/** What was summed is void: the history or the groups are others. */
+	/** The history or the groups are others now. */
 	forget() {
 		this.summed = -1;
 	}

@@ -9,7 +9,7 @@ import { colour, faint, onTheme } from "./palette.js";
 const FROM_ZERO = new Set(["W", "J", "VA", "A", "1", "By"]);
 
 export class Trace {
-	/** `onCursor({time, mean, min, max})` hears what the pointer is at. */
+	/** `onCursor({time, mean, min, max})` hears where it is. */
 	constructor(box, onCursor) {
 		this.box = box;
 		this.onCursor = onCursor;
