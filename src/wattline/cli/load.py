@@ -88,6 +88,9 @@ def load(
                 runner, store = given
                 before = int(store.statistics()["bytes"])
                 runner.run(exchange.store(checked, store, tell))
+                if settle := getattr(store, "settle", None):  # a store with housekeeping: what it grew by is what stays
+                    tell("settling", 0.0, checked.loaded.rows)
+                    runner.run(settle())
                 grown = int(store.statistics()["bytes"]) - before
     seconds = (clock.monotonic() - began) / NANOSECONDS
     _summarise(checked.loaded, "checked" if only_check else "loaded", seconds, grown)
