@@ -123,7 +123,7 @@ def _alike(time: Times, values: Values, run: Sequence[int], compressor: zstandar
 class Chunk:
     """A body whose head has been read; columns are decoded when they are asked for. Raises Malformed, then and now."""
 
-    __slots__ = ("_bits", "_body", "_directory", "_matrix", "_offsets", "k", "n")
+    __slots__ = ("_bits", "_body", "_directory", "_matrix", "_offsets", "_rows", "k", "n")
 
     def __init__(self, body: bytes) -> None:
         if len(body) < _HEAD.size:
@@ -146,6 +146,7 @@ class Chunk:
         if self._offsets[-1] != len(body):
             raise Malformed("a chunk is not as long as its head says")
         self._matrix: Integers | None = None
+        self._rows: list[int] = []
         self._bits: Mask | None = None
 
     def time(self) -> Times:
@@ -181,16 +182,26 @@ class Chunk:
 
     def values(self, places: Sequence[int]) -> Values:
         """Return float64[n, len(places)], stored column after column."""
+        heads = [self._directory[_FIRST + place][:2] for place in places]
+        kinds = np.array([kind for _, kind in heads])
         columns = np.empty((len(places), self.n))
+        if len(places) > 1 and all(codec == Codec.MATRIX for codec, _ in heads) and (kinds < len(SCALES)).all():
+            self._row(places[0])
+            assert self._matrix is not None
+            rows = [self._rows[place] for place in places]
+            whole = self._matrix if rows == list(range(len(self._matrix))) else self._matrix[rows]
+            return np.divide(whole, SCALES[kinds][:, None], out=columns).T
         for row, place in enumerate(places):
             columns[row] = self.column(place)
         return columns.T
 
     def _row(self, place: int) -> Integers:
-        members = [i for i, entry in enumerate(self._directory[_FIRST:]) if entry[0] == Codec.MATRIX]
         if self._matrix is None:
-            self._matrix = decode_matrix(self._part(_MATRIX), len(members), self.n)
-        return self._matrix[members.index(place)]
+            is_member = [entry[0] == Codec.MATRIX for entry in self._directory[_FIRST:]]
+            self._rows = np.cumsum(is_member).tolist()
+            self._matrix = decode_matrix(self._part(_MATRIX), sum(is_member), self.n)
+            self._rows = [row - 1 for row in self._rows]
+        return self._matrix[self._rows[place]]
 
     def _whole(self, part: int) -> Integers:
         codec = self._directory[part][0]

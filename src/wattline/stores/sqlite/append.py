@@ -22,6 +22,8 @@ from wattline.units import NANOSECONDS
 HOUR: Final = 3600 * NANOSECONDS
 _EPOCH: Final = 1 << 31
 """Added to an hour, which may lie before 1970, to make a mark."""
+UNNAMED: Final = 0
+"""The sequence of a batch that has no name, so that none can be its repeat."""
 _DOUBLE: Final = np.dtype(np.float64)
 _TIME: Final = np.dtype(np.int64)
 
@@ -34,7 +36,6 @@ class Collected(NamedTuple):
     taken: list[tuple[Life, int]]
     plan: Plan
     absent: int
-    repeats: int
     late: int
 
 
@@ -50,54 +51,92 @@ def collect(batches: Sequence[Batch], catalogue: Catalogue, thinned: int) -> Col
 
     Frames before `thinned` (ns) are left out and counted, for of that time raw samples are kept no more.
     """
-    plan, seen, lives = Plan(catalogue), catalogue.seen, catalogue.lives
-    columns: tuple[list[int], ...] = ([], [], [], [], [], [])
-    layouts, numbers, sequences, frames, widths, flags = columns
-    parts: list[Any] = []
-    taken: dict[tuple[int, int], tuple[Life, int]] = {}
-    absent = repeats = late = 0
-    for index, given in enumerate(batches):
-        batch = given
-        life = lives.get((batch.source, batch.run)) or plan.life(batch.source, batch.run)
-        sequence = batch.sequence
-        name = (life.number, sequence)
-        if sequence and ((sequence <= life.last and sequence in life) or name in taken):
-            repeats += 1
-            continue
-        if thinned and len(batch.time) and int(batch.time.min()) < thinned:
-            batch, dropped = _trimmed(batch, thinned)
-            late += dropped
+    found = _collect(batches, catalogue, thinned)
+    life, sequence = found.directory["life"], found.directory["sequence"]
+    order = np.lexsort((sequence, life))
+    life, sequence = life[order], sequence[order]
+    if not ((life[1:] == life[:-1]) & (sequence[1:] == sequence[:-1]) & (sequence[1:] != UNNAMED)).any():
+        return found
+    slow = _Rest(catalogue, thinned, batches)  # a batch that came twice in one write is taken once
+    for index, batch in enumerate(batches):
+        slow.take(index, batch)
+    return slow.collected()
+
+
+def _collect(batches: Sequence[Batch], catalogue: Catalogue, thinned: int) -> Collected:
+    rest = _Rest(catalogue, thinned, batches)
+    seen, lives, entries, parts = catalogue.seen, catalogue.lives, rest.entries, rest.parts
+    for index, batch in enumerate(batches):
         met = seen.get(id(batch.layout))
-        known = met[1] if met is not None else plan.meet(batch, batches[:index])
-        values, time = batch.values, batch.time
-        n = len(time)
-        if values.shape != (n, known.k):
-            raise Refused(f"{n} times and {known.k} series need other values than {values.shape}")
-        if known.states:
-            values = _renumber(batch, known, plan)
-        if values.dtype is not _DOUBLE or time.dtype is not _TIME or n > 1:
-            values, time = np.ascontiguousarray(values, np.float64), np.ascontiguousarray(time, np.int64)
-        parts.append(time)
-        parts.append(values)
-        if batch.present is None:
-            flags.append(0)
+        life = lives.get((batch.source, batch.run))
+        values, sequence = batch.values, batch.sequence
+        if (
+            met is not None
+            and life is not None
+            and sequence > life.last
+            and batch.present is None
+            and values.shape == met[1].frame
+            and values.dtype is _DOUBLE
+            and batch.time.dtype is _TIME
+            and not thinned
+        ):  # what comes all day long
+            entries.append((met[1].number, life.number, sequence, 1, met[1].k, 0))
+            rest.taken.append((life, sequence))
+            parts += (batch.time, values)
         else:
-            absent += values.size - int(np.unpackbits(batch.present, axis=1, count=known.k, bitorder="little").sum())
-            parts.append(pad(batch.present))
-            flags.append(PARTLY)
-        layouts.append(known.number)
-        numbers.append(life.number)
-        sequences.append(sequence)
-        frames.append(n)
-        widths.append(known.k)
+            rest.take(index, batch)
+    return rest.collected()
+
+
+class _Rest:
+    """Collects batches of any kind, one at a time."""
+
+    def __init__(self, catalogue: Catalogue, thinned: int, batches: Sequence[Batch]) -> None:
+        self._catalogue = catalogue
+        self._thinned = thinned
+        self._batches = batches
+        self._plan = Plan(catalogue)
+        self._absent = self._late = 0
+        self._names: set[tuple[int, int]] = set()
+        self.entries: list[tuple[int, ...]] = []
+        self.parts: list[Any] = []
+        self.taken: list[tuple[Life, int]] = []
+
+    def take(self, index: int, given: Batch) -> None:
+        """Take batch `index` of the write, unless it was received before."""
+        batch, catalogue, plan = given, self._catalogue, self._plan
+        life = catalogue.lives.get((batch.source, batch.run)) or plan.life(batch.source, batch.run)
+        sequence = batch.sequence
+        if sequence and (sequence in life or (life.number, sequence) in self._names):
+            return
+        if self._thinned and len(batch.time) and int(batch.time.min()) < self._thinned:
+            batch, dropped = _trimmed(batch, self._thinned)
+            self._late += dropped
+        met = catalogue.seen.get(id(batch.layout))
+        known = met[1] if met is not None else plan.meet(batch, self._batches[:index])
+        n = len(batch.time)
+        if batch.values.shape != (n, known.k):
+            raise Refused(f"{n} times and {known.k} series need other values than {batch.values.shape}")
+        values = _renumber(batch, known, plan) if known.states else batch.values
+        self.parts += (np.ascontiguousarray(batch.time, np.int64), np.ascontiguousarray(values, np.float64))
+        if batch.present is not None:
+            self._absent += values.size - int(batch.mask().sum())
+            self.parts.append(pad(batch.present))
+        flags = 0 if batch.present is None else PARTLY
+        self.entries.append((known.number, life.number, sequence, n, known.k, flags))
         if sequence:
-            taken[name] = (life, sequence)
-    if len(layouts) >= 1 << COMMIT:
-        raise Refused(f"a write takes {(1 << COMMIT) - 1} batches, not {len(layouts)}")
-    directory = np.empty(len(layouts), ENTRY)
-    for field, column in zip(("layout", "life", "sequence", "n", "k", "flags"), columns, strict=True):
-        directory[field] = column
-    return Collected(directory, parts, list(taken.values()), plan, absent, repeats, late)
+            self.taken.append((life, sequence))
+            self._names.add((life.number, sequence))
+
+    def collected(self) -> Collected:
+        """Return it all."""
+        if len(self.entries) >= 1 << COMMIT:
+            raise Refused(f"a write takes {(1 << COMMIT) - 1} batches, not {len(self.entries)}")
+        table = np.array(self.entries, np.int64).reshape(-1, len(ENTRY))
+        directory = np.empty(len(table), ENTRY)
+        for place, name in enumerate(ENTRY.names or ()):
+            directory[name] = table[:, place]
+        return Collected(directory, self.parts, self.taken, self._plan, self._absent, self._late)
 
 
 def insert(

@@ -26,7 +26,7 @@ STRIPE: Final = 64
 class Known:
     """A layout that the store has a number for: int64[k] series `ids` and int64[k] `places` of them in the family."""
 
-    __slots__ = ("family", "ids", "in_order", "k", "number", "places", "states")
+    __slots__ = ("family", "frame", "ids", "in_order", "k", "number", "places", "states")
 
     def __init__(self, number: int, family: int, ids: Sequence[int], places: Sequence[int]) -> None:
         self.number = number
@@ -38,6 +38,13 @@ class Known:
         """Whether its columns are the first ones of its family."""
         self.states: tuple[int, ...] = ()
         """Places of its `state` series, whose values are numbers of texts."""
+        self.frame: tuple[int, int] | None = (1, self.k)
+        """The shape of values that go to the file as they are; None where texts must be numbered anew."""
+
+    def say_states(self, states: tuple[int, ...]) -> None:
+        """Say which places are of `state` series."""
+        self.states = states
+        self.frame = None if states else (1, self.k)
 
 
 class Held:
@@ -94,7 +101,7 @@ class Catalogue(Held):
             self.newest = _reaching(self.newest, known.number)
             self.family_by_layout = _reaching(self.family_by_layout, known.number)
             self.family_by_layout[known.number] = known.family
-            known.states = tuple(i for i, number in enumerate(known.ids.tolist()) if self.is_state(number))
+            known.say_states(tuple(i for i, number in enumerate(known.ids.tolist()) if self.is_state(number)))
             for number in known.ids.tolist():
                 families = self.families_of.setdefault(number, [])
                 if known.family not in families:
@@ -209,7 +216,7 @@ class Plan(Held):
         self.members[family] = members
         count = len(self._base.layouts) + len(self.layouts) + 1
         known = self.layouts[layout.id] = Known(count, family, ids, [place[number] for number in ids])
-        known.states = tuple(i for i, series in enumerate(layout.series) if self._is_state(series))
+        known.say_states(tuple(i for i, series in enumerate(layout.series) if self._is_state(series)))
         return known
 
     def _is_state(self, series: Series) -> bool:

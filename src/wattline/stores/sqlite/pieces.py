@@ -125,22 +125,28 @@ def chunk_piece(chunks: Sequence[tuple[int, Chunk]], seq: int, places: Sequence[
 
     A place that the chunk does not have is absent throughout.
     """
-    first = chunks[0][1]
+    first, n = chunks[0][1], chunks[0][1].n
+    columns = np.empty((len(places), n))
+    present: Mask | None = None
+    where = np.array(places, np.int64)
     by_stripe = dict(chunks)
-    n = first.n
-    columns, present = np.empty((len(places), n)), None
-    for row, place in enumerate(places):
-        chunk = by_stripe.get(place // stripe)
-        local = place % stripe
-        if chunk is None or local >= width(chunk):
-            present = np.ones((len(places), n), bool) if present is None else present
-            present[row] = False
-            continue
-        columns[row] = chunk.column(local)
-        mask = chunk.present()
-        if mask is not None:
-            present = np.ones((len(places), n), bool) if present is None else present
-            present[row] = mask[:, local]
+    for number in np.unique(where // stripe).tolist():
+        rows = np.flatnonzero(where // stripe == number)
+        chunk = by_stripe.get(number)
+        wide = 0 if chunk is None else width(chunk)
+        missing = rows[where[rows] % stripe >= wide]
+        if present is None and (len(missing) or (chunk is not None and chunk.present() is not None)):
+            present = np.ones((len(places), n), bool)
+        if len(missing):
+            assert present is not None
+            present[missing] = False
+            rows = rows[where[rows] % stripe < wide]
+        if chunk is not None and len(rows):
+            local = (where[rows] % stripe).tolist()
+            columns[rows] = chunk.values(local).T
+            if (mask := chunk.present()) is not None:
+                assert present is not None
+                present[rows] = mask[:, local].T
     order: Integers | int = (seq << COMMIT) | LAST
     if has_order(first):
         order = first.column(first.k - 1).astype(np.int64)

@@ -59,7 +59,11 @@ def pad(present: Bits) -> bytes:
 
 def pack(directory: Directory, parts: Sequence[Any]) -> bytes:
     """Return the body of a row; `parts` are contiguous arrays and bytes in the order of the directory."""
-    return b"".join([_HEAD.pack(_VERSION, len(directory)), directory.tobytes(), *parts])
+    head = [_HEAD.pack(_VERSION, len(directory)), directory.tobytes()]
+    try:
+        return b"".join([*head, *parts])
+    except (BufferError, ValueError):  # a part is a view with gaps
+        return b"".join([*head, *(part if isinstance(part, bytes) else part.tobytes() for part in parts)])
 
 
 def parse(seq: int, body: bytes) -> Row:
