@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 import time
 import urllib.request
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, Self
@@ -44,7 +45,7 @@ def find_program(name: str) -> str | None:
     return shutil.which(name) or shutil.which(name, path=_SBIN)
 
 
-class _Server:
+class _Server(ABC):
     """A program with a folder of its own. Raises Unreachable, with what it said, when it ends or never answers."""
 
     program: str
@@ -104,11 +105,13 @@ class _Server:
     def _log(self) -> Path:
         return self.folder / "output.log"
 
+    @abstractmethod
     def _arguments(self) -> list[str]:
-        raise NotImplementedError
+        """Write what the program reads at its start and return what stands behind its name."""
 
+    @abstractmethod
     def _answers(self) -> bool:
-        raise NotImplementedError
+        """Say whether it answers by now."""
 
     def _free_port(self) -> int:
         with socket.socket() as one:
