@@ -278,3 +278,27 @@ def test_a_window_is_cut_into_the_longest_cells_that_fit(start, end, spans):
     assert [a for a, _, _ in pieces] == [START + start, *(b for _, b, _ in pieces)][: len(pieces)]
     assert not pieces or pieces[-1][1] == START + end
     assert all(span == 0 or (a % span == 0 and b % span == 0) for a, b, span in pieces)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**32), back=st.integers(0, 900))
+def test_after_a_step_of_the_clock_all_ways_of_asking_agree(seed, back):
+    """The clock is set back: two runs speak of the same minutes, and neither makes a reset of the other."""
+    rng = np.random.default_rng(seed)
+    time = instants(rng, 400)
+    truth = Truth(rng, time)
+    shown = np.floor(truth.until(time) / 1e6)
+    later = time - np.where(np.arange(400) < 200, 0, back * SECOND)
+    columns = [(POWER, Column(period=2.0, rated=RATED)), (POWER, Column(rated=RATED)),
+               (REGISTER, Column(period=2.0, rated=RATED, resolution=1.0))]  # fmt: skip
+    values = np.column_stack([truth.watts, truth.watts, shown])
+    store = store_of(columns, (later[:200], values[:200], None, 1), (later[200:], values[200:], None, 2))
+    whole = int(later.min()), int(later.max()) + 1
+    for a, b in [*windows(rng, np.sort(later)), whole]:
+        for rolled, raw in zip(*(energy(store, store.entries(), a, b, raw=way) for way in (False, True)), strict=True):
+            assert (rolled.joules, rolled.covered, rolled.gaps, rolled.resets) == (
+                raw.joules, raw.covered, raw.gaps, raw.resets,
+            )  # fmt: skip
+            assert -ROUNDING <= raw.lower <= raw.joules <= raw.upper
+            assert raw.covered <= raw.asked
+            assert raw.resets == 0

@@ -89,18 +89,20 @@ def step_limit(length: Times, column: Column) -> Values:
     return np.asarray((length + BY_FAR_REFRESH) * (BY_FAR * column.rated / 1000) + step, np.float64)
 
 
-def steps(time: Times, values: Values, column: Column, inside: slice = slice(None)) -> Steps:
+def steps(time: Times, values: Values, column: Column, inside: slice = slice(None), run: Times | None = None) -> Steps:
     """Decide what lies between the values (joules, float64[n], finite) of one register at `time` (ns, ascending).
 
     `inside` names the samples of the block that is rolled up; the others are neighbours, and the interval to a
-    neighbour is judged by its two values alone, since the neighbouring block must come to the same.
+    neighbour is judged by its two values alone, since the neighbouring block must come to the same. Where `run`
+    int64[n] goes back to an older one, the clock was set back and the older value is stale: a drop there is no reset.
     """
     delta, length = differences(values), np.diff(time)
     broken = delta > step_limit(length, column)
     energy = np.where(broken, 0, delta)
     jitters = False
     for i in np.flatnonzero(delta < 0).tolist():
-        if float(-delta[i]) <= jitter(float(values[i]), column):
+        is_stale = run is not None and run[i + 1] < run[i]
+        if is_stale or float(-delta[i]) <= jitter(float(values[i]), column):
             jitters = True
             continue
         energy[i], broken[i] = _after_drop(int(delta[i]), float(values[i + 1]), int(length[i]), column)

@@ -138,8 +138,9 @@ def power_curve(time: Times, watts: Values, columns: Sequence[Column], limit: in
 
 
 def register_curves(
-    time: Times, joules: Values, columns: Sequence[Column], limits: Sequence[int], inside: slice
-) -> list[tuple[list[int], Curve]]:
+    time: Times, joules: Values, columns: Sequence[Column], limits: Sequence[int], *,
+    inside: slice, run: Times | None = None,
+) -> list[tuple[list[int], Curve]]:  # fmt: skip
     """Return curves of registers, joules float64[n, k] finite: the well-behaved together, the others one by one."""
     length = np.diff(time)
     delta = counter.differences(joules)
@@ -154,7 +155,7 @@ def register_curves(
         steps = delta if len(places) == len(columns) else delta[:, places]
         curves.append((places, _linear(time, steps, own, covered=~none, gap=length > limit, reset=none)))
     for place in np.flatnonzero(odd).tolist():
-        found = counter.steps(time, joules[:, place], columns[place], inside)
+        found = counter.steps(time, joules[:, place], columns[place], inside, run)
         energy, gap = found.energy[:, None], length > limits[place]
         whole = ~found.broken
         curve = _linear(time, energy, [columns[place]], covered=whole, gap=gap & whole, reset=found.broken)

@@ -218,16 +218,17 @@ def _registers(
     """Return the curves of registers; what is not finite was no reading, and the register is exact across it."""
     group = [at for at, _ in registers]
     time, values, first, last = samples.time, samples.values[:, group], samples.first, samples.last
+    run = samples.run
     known = np.isfinite(values[:, 0])
     if not known.all():
-        time, values = time[known], values[known]
+        time, values, run = time[known], values[known], None if run is None else run[known]
         first, last = (int(np.count_nonzero(known[:i])) for i in (first, last))
     if not len(time):
         return [(group, None)]
     own, limits = [columns[samples.places[at]] for at in group], [limit for _, limit in registers]
     return [
         ([group[i] for i in places], curve)
-        for places, curve in register_curves(time, values, own, limits, slice(first, last))
+        for places, curve in register_curves(time, values, own, limits, inside=slice(first, last), run=run)
     ]
 
 

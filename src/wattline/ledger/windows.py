@@ -71,8 +71,11 @@ def energy(store: Store[Any], entries: Sequence[Entry], start: int, end: int, *,
     """
     asked = max(end - start, 0)
     account = Account(entries)
-    for question in _questions(store, entries, account) if asked else ():
-        for a, b, span in [(start, end, 0)] if raw else plan(start, end):
+    metrics, columns = [entry.series.metric for entry in entries], [entry.column for entry in entries]
+    places = {e.id: place for place, e in enumerate(entries) if nature(e.series.metric) is not Nature.LEVEL}
+    question = _Question(store, account, metrics, columns, places)
+    for a, b, span in [(start, end, 0)] if raw else plan(start, end):
+        if places and a < b:
             if span:
                 question.ask_cells(a, b, span)
             else:
@@ -121,7 +124,7 @@ def plan(start: int, end: int) -> Iterator[tuple[int, int, int]]:
 
 
 class _Question(Struct, frozen=True, eq=False):
-    """Some of the entries, which are asked for together, and the account to which their energy goes."""
+    """The series that are asked for, and the account to which their energy goes."""
 
     store: Store[Any]
     account: Account
@@ -129,7 +132,6 @@ class _Question(Struct, frozen=True, eq=False):
     columns: list[Column]
     places: dict[int, int]
     """The place in the account by id of the entry."""
-    whole_hours: bool
 
     def ask_cells(self, start: int, end: int, span: int) -> None:
         for cells in self.store.cells(list(self.places), start, end, span):
@@ -137,30 +139,13 @@ class _Question(Struct, frozen=True, eq=False):
                 self.account.add_cells(self.places[number], some)
 
     def ask_samples(self, start: int, end: int) -> None:
-        first, last = (start - start % HOUR, end + -end % HOUR) if self.whole_hours else (start, end)
+        """Read the samples of whole hours: what a gap, a jitter or a run is worth is a matter of the hour (rollup)."""
+        first, last = start - start % HOUR, end + -end % HOUR
         Hours(self.places, start, end, self._add).take(self.store.samples(list(self.places), first, last, around=True))
 
     def _add(self, hour: Hour, start: int, end: int) -> None:
         for part in between(hour, self.metrics, self.columns, start, end):
             self.account.add_part(part, start, end)
-
-
-def _questions(store: Store[Any], entries: Sequence[Entry], account: Account) -> Iterator[_Question]:
-    """Yield what to ask: those that need the samples of whole hours apart from the others, levels not at all."""
-    metrics, columns = [entry.series.metric for entry in entries], [entry.column for entry in entries]
-    for whole in (True, False):
-        places = {
-            entry.id: place
-            for place, entry in enumerate(entries)
-            if nature(entry.series.metric) is not Nature.LEVEL and _needs_whole_hours(entry) is whole
-        }
-        if places:
-            yield _Question(store, account, metrics, columns, places, whole)
-
-
-def _needs_whole_hours(entry: Entry) -> bool:
-    """Say whether the hour around an interval matters to it: its spacing, or a jitter that must be caught up."""
-    return nature(entry.series.metric) is Nature.REGISTER or entry.column.period is None
 
 
 def _answer(account: Account, place: int, entry: Entry, asked: int) -> Energy:
