@@ -252,7 +252,9 @@ def _sinks(document: Document, given: Any, registry: Registry, site: Site) -> tu
 def _tree(document: Document, devices: tuple[DeviceConfig, ...]) -> tuple[DeviceConfig, ...]:
     """Check that names stand once and that nothing is its own ancestor."""
     devices = tuple(one for one in devices if one is not None)
-    parents = {one.name: [parent for _, parent in one.parents] for one in devices}
+    parents: dict[str, list[str]] = {}
+    for one in devices:
+        parents.setdefault(one.name, [parent for _, parent in one.parents])
     seen: set[str] = set()
     for i, one in enumerate(devices):
         if one.name in seen:

@@ -6,7 +6,6 @@ batches of a run from 1 without a hole.
 """
 
 from collections.abc import Iterable, Mapping
-from fractions import Fraction
 from typing import Final
 
 import numpy as np
@@ -27,7 +26,7 @@ class Rescale:
     """Multiplies values by a factor so that each is the correctly rounded value of the device's own count.
 
     float64[k] each: a value that is `count * num / den` for an integer count becomes `count * full_num / full_den`,
-    with one division; any other value is multiplied by the factor.
+    with one division; any other value is multiplied by the factor's numerator and divided by its denominator.
     """
 
     def __init__(self, factor: Scale, columns: Iterable[Column], texts: NDArray[np.bool_]) -> None:
@@ -37,15 +36,16 @@ class Rescale:
         self._den = np.array([float(s.den) for s in scales])
         self._full_num = np.array([float(s.num) for s in full])
         self._full_den = np.array([float(s.den) for s in full])
-        self._factor = float(Fraction(factor.num, factor.den))
+        self._factor = float(factor.num), float(factor.den)
         self._texts = texts
 
     def __call__(self, values: Values) -> Values:
         """Return new values; those of `state` columns are left alone."""
         with np.errstate(all="ignore"):  # NaN and infinities are values, and absent ones mean nothing
+            num, den = self._factor
             count = np.rint(values * self._den / self._num)
             whole = count * self._num / self._den == values
-            scaled = np.where(whole, count * self._full_num / self._full_den, values * self._factor)
+            scaled = np.where(whole, count * self._full_num / self._full_den, values * num / den)
         return np.where(self._texts, values, scaled)
 
 

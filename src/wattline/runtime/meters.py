@@ -76,7 +76,10 @@ def meter(document: Document, place: Place, given: Any, registry: Registry, ever
         document.fault(place, "a meter needs `url` or `driver`, and not both")
         return None
     before = len(document.faults)
-    keys = struct(document, place, {name: given[name] for name in _KEYS if name in given}, Keys) or Keys()
+    keys = _keys(document, place, given)
+    device_id = str(given.get("device_id") or "")
+    period = _period(document, place, keys, KWOLLECT_EVERY if device_id else every)
+    scale = _scale(document, (*place, "scale_factor"), keys.scale_factor)
     rest = {name: value for name, value in given.items() if name not in _KEYS}
     try:
         if "url" in given:
@@ -87,11 +90,6 @@ def meter(document: Document, place: Place, given: Any, registry: Registry, ever
         document.fault((*place, "url" if "url" in given else "driver"), str(error))
         return None
     if made is None or len(document.faults) > before:
-        return None
-    device_id = str(given.get("device_id") or "")
-    period = _period(document, place, keys, KWOLLECT_EVERY if device_id else every)
-    scale = _scale(document, (*place, "scale_factor"), keys.scale_factor)
-    if len(document.faults) > before:
         return None
     named = replace(made, name=keys.name or made.name)
     if device_id and keys.name:
@@ -231,6 +229,15 @@ def _options(document: Document, place: Place, kind: type[Any], url: Url, beside
 
 def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _keys(document: Document, place: Place, given: Mapping[str, Any]) -> Keys:
+    """Read the keys of every meter one by one, so that a fault in one hides no other."""
+    values: dict[str, Any] = {}
+    for name in _KEYS:
+        if name in given and (one := struct(document, place, {name: given[name]}, Keys)) is not None:
+            values[name] = getattr(one, name)
+    return Keys(**values)
 
 
 def _period(document: Document, place: Place, keys: Keys, otherwise: float) -> float:

@@ -97,6 +97,13 @@ class Retention(Config, frozen=True, kw_only=True, rename={"ten_seconds": "10s",
     quarter: Duration = Duration(FOREVER)
     day: Duration = Duration(FOREVER)
 
+    def seconds(self) -> dict[str, float | None]:
+        """Return what is kept how long by its key: seconds, or None for ever."""
+        return {
+            field.encode_name: None if (kept := getattr(self, field.name)) == FOREVER else float(kept)
+            for field in msgspec.structs.fields(self)
+        }
+
 
 class Clients(Config, frozen=True, kw_only=True):
     """How much of the program its clients may take."""
