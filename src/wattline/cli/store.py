@@ -2,11 +2,11 @@
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import click
 from rich import box
@@ -22,6 +22,25 @@ from wattline.units import NANOSECONDS
 STORE: Final = "sqlite"
 FILE: Final = "wattline.sqlite"
 EXIT_DAMAGED: Final = 1
+
+class Step(Protocol):
+    """What the generators `verify()` and `compact()` of a store yield: how far they are, and lines for people.
+
+    A line of `verify` names one damage; no line means that all is sound.
+    """
+
+    @property
+    def done(self) -> int:
+        """Return how much is done."""
+
+    @property
+    def total(self) -> int:
+        """Return how much there is to do."""
+
+    @property
+    def lines(self) -> Sequence[str]:
+        """Return what there is to say of this step."""
+
 
 with_data = click.option(
     "--data",
@@ -116,14 +135,14 @@ def moment(time: int | None) -> str:
     return "-" if time is None else datetime.fromtimestamp(time / NANOSECONDS, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def _housekeeping(kept: Store[Any], name: str) -> Iterator[Any]:
-    found: Callable[[], Iterator[Any]] | None = getattr(kept, name, None)
+def _housekeeping(kept: Store[Any], name: str) -> Iterator[Step]:
+    found: Callable[[], Iterator[Step]] | None = getattr(kept, name, None)
     if found is None:
         raise Refused(f"a store of this kind has nothing to {name}")
     return found()
 
 
-def _follow(steps: Iterator[Any], words: str) -> list[str]:
+def _follow(steps: Iterator[Step], words: str) -> list[str]:
     """Show how a generator of steps goes on, and return the lines that it has for people."""
     lines: list[str] = []
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
