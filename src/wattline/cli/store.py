@@ -23,6 +23,7 @@ STORE: Final = "sqlite"
 FILE: Final = "wattline.sqlite"
 EXIT_DAMAGED: Final = 1
 
+
 class Step(Protocol):
     """What the generators `verify()` and `compact()` of a store yield: how far they are, and lines for people.
 
