@@ -1,18 +1,29 @@
 """Closing hours: the small chunks of an hour that is over, late ones and repeats, become one well packed chunk.
 
-    a dirty hour: (family, hour) with samples that came since it was closed last, or ever
+    a dirty hour: (family, hour) with samples that came since it was closed last, or whose neighbours changed
     1  forget that the hour is marked, so that who appends from now on marks it anew
     2  copy its chunks, merge, encode, make its roll-ups: no transaction is open
     3  one short transaction: put the new rows for the old ones; the mark goes unless something came meanwhile
+
+The roll-ups of an hour depend on the nearest sample of each series on each side. A row keeps a digest of those it was
+made with; who closes an hour compares, and marks the hours beside it that were made with other neighbours.
 """
 
 import sqlite3
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
+from wattline.core.rollup import coarser
 from wattline.stores.sqlite.append import mark
+from wattline.stores.sqlite.edges import after, before
 from wattline.stores.sqlite.fold import INSERT, MERGED, ChunkRow, chunk_rows
-from wattline.stores.sqlite.read import COPIED, HOUR, Body, Window, fetch
+from wattline.stores.sqlite.pieces import Piece, merge
+from wattline.stores.sqlite.read import COPIED, HOUR, Body, Group, Window, fetch
+from wattline.stores.sqlite.rolled import rolled
+from wattline.stores.sqlite.rollups import DAY, MINUTE, QUARTER, Cells, cut, digests, pack, unpack
 from wattline.stores.sqlite.vault import Vault
 
 _FAMILIES: Final = 64
@@ -26,6 +37,18 @@ class Hour(NamedTuple):
     seq: int
 
 
+class Closed(NamedTuple):
+    """What closing one hour of a family gives."""
+
+    family: int
+    replaced: list[int]
+    chunks: list[ChunkRow]
+    minutes: bytes
+    edges: bytes
+    quarters: dict[int, Cells]
+    changed: list[int]
+
+
 def dirty_hours(connection: sqlite3.Connection, until: int) -> list[Hour]:
     """Return the dirty hours that end at or before `until` (ns), oldest first."""
     rows = connection.execute(
@@ -36,50 +59,150 @@ def dirty_hours(connection: sqlite3.Connection, until: int) -> list[Hour]:
 
 def close_hours(vault: Vault, hours: Sequence[Hour]) -> int:
     """Close hours whose staged rows were folded; returns how many are done. Some at a time, oldest first."""
-    batch: list[Hour] = []
-    for hour in hours:
-        if batch and (len(batch) == _FAMILIES or hour.start != batch[0].start):
-            break
-        batch.append(hour)
+    batch = [hour for hour in hours[:_FAMILIES] if hour.start == hours[0].start]
     if not batch:
         return 0
+    start = batch[0].start
     with vault.gate:
-        vault.marked.difference_update(mark(hour.family, hour.start // HOUR) for hour in batch)
+        vault.marked.difference_update(mark(hour.family, start // HOUR) for hour in batch)
     with vault.reader.snapshot() as connection:
         folded = connection.execute("select value from meta where name='folded'").fetchone()[0]
-        found: dict[int, list[Body]] = {}
-        copied = 0
-        for hour in batch:
-            found[hour.family] = fetch(connection, hour.family, hour.start, hour.start + HOUR)
-            copied += sum(len(body.body) for body in found[hour.family])
-            if copied > COPIED:
-                break
-    batch = [hour for hour in batch if hour.family in found]
-    rows = [row for hour in batch for row in _merged(vault, found[hour.family])]
+        bodies = _fetched(connection, batch)
+    closed = _closed(vault, start, bodies)
     with vault.transaction() as connection:
-        for hour in batch:
-            if any(body.made != MERGED for body in found[hour.family]) or len(found[hour.family]) > 1:
-                connection.executemany("delete from chunk where id=?", ((b.id,) for b in found[hour.family]))
-        connection.executemany(INSERT, rows)
-        start = batch[0].start
+        for one in closed:
+            _put(connection, one, start)
         waits = connection.execute(
             "select 1 from staged where seq>? and first<? and last>=? limit 1", (folded, start + HOUR, start)
         ).fetchone()
         if waits is None:
             connection.executemany(
                 "delete from dirty where family=? and hour=? and seq<=?",
-                ((hour.family, hour.start // HOUR, folded) for hour in batch),
+                ((family, start // HOUR, folded) for family in bodies),
             )
-    return len(batch)
+        neighbours = [(one.family, hour // HOUR) for one in closed for hour in one.changed]
+        connection.executemany("insert or ignore into dirty values(?,?,0)", neighbours)
+    return len(bodies)
 
 
-def _merged(vault: Vault, bodies: Sequence[Body]) -> list[ChunkRow]:
-    """Return the rows of an hour, or none where what is there is merged already."""
-    if not bodies or (len(bodies) == 1 and bodies[0].made == MERGED):
-        return []
-    family = bodies[0].family
+def _fetched(connection: sqlite3.Connection, batch: Sequence[Hour]) -> dict[int, list[Body]]:
+    found: dict[int, list[Body]] = {}
+    copied = 0
+    for hour in batch:
+        found[hour.family] = fetch(connection, hour.family, hour.start, hour.start + HOUR)
+        copied += sum(len(body.body) for body in found[hour.family])
+        if copied > COPIED:
+            break
+    return found
+
+
+def _closed(vault: Vault, start: int, bodies: dict[int, list[Body]]) -> list[Closed]:
+    """Merge, encode and roll up one hour of some families."""
+    catalogue = vault.catalogue
     with vault.guard:
-        window = Window(vault.catalogue, vault.catalogue.members[family], [family])
-    pieces = window.chunks(bodies)
-    seq = max(body.seq for body in bodies)
-    return list(chunk_rows(family, pieces, vault.catalogue, seq, MERGED))
+        windows = {family: Window(catalogue, catalogue.members[family], [family]) for family in bodies}
+        alone = [family for family in bodies if bodies[family] and not catalogue.shares(family)]
+        ids = [number for family in alone for number in catalogue.members[family]]
+        window = Window(catalogue, ids, alone)
+    sides = (before(vault.reader, window, start), after(vault.reader, window, start + HOUR))
+    closed = []
+    for family, rows in bodies.items():
+        if not rows:
+            continue
+        pieces = windows[family].chunks(rows)
+        is_merged = all(body.made == MERGED for body in rows) and not _repeated(rows)
+        seq = max(body.seq for body in rows)
+        chunks = [] if is_merged else list(chunk_rows(family, pieces, catalogue, seq, MERGED))
+        replaced = [] if is_merged else [body.id for body in rows]
+        if catalogue.shares(family):
+            closed.append(Closed(family, replaced, chunks, b"", b"", {}, []))
+        else:
+            group = window.group_of[family]
+            neighbours = [side.get(group, _nothing(len(group.ids))) for side in sides]
+            closed.append(_rolled(vault, group, start, merge(pieces), neighbours)._replace(
+                replaced=replaced, chunks=chunks))  # fmt: skip
+    return closed
+
+
+def _repeated(rows: Sequence[Body]) -> bool:
+    return len({(body.source, body.stripe) for body in rows}) < len(rows)
+
+
+def _rolled(vault: Vault, group: Group, start: int, hour: Piece, sides: Sequence[Piece]) -> Closed:
+    """Make the roll-ups of an hour between its neighbours."""
+    family = group.families[0]
+    with vault.guard:
+        metrics, columns = Window(vault.catalogue, group.ids, group.families).kinds(group)
+    cells = rolled(merge([sides[0], hour, sides[1]]), metrics, columns, start, start + HOUR, MINUTE)
+    minutes = {place: own for place, own in enumerate(cells) if len(own)}
+    quarters = {place: coarser(own, QUARTER) for place, own in minutes.items()}
+    edges = np.stack([digests(sides[0], -1), digests(sides[1], 0)])
+    ends = np.stack([digests(hour, 0), digests(hour, -1)])
+    changed = _changed(vault, family, start, ends, sides)
+    return Closed(family, [], [], pack(minutes), edges.astype("<i8").tobytes(), quarters, changed)
+
+
+def _changed(vault: Vault, family: int, start: int, ends: NDArray[np.int64], sides: Sequence[Piece]) -> list[int]:
+    """Return the hours beside this one whose kept roll-ups were made with other neighbours than this hour has.
+
+    `ends` int64[2, k] are digests of the first and last sample of each series in this hour.
+    """
+    there = ends[0] != 0
+    low, high = start - HOUR, start + HOUR
+    if len(sides[0].time):
+        low = min(low, int(_times(sides[0])[there].min(initial=start)) // HOUR * HOUR)
+    if len(sides[1].time):
+        high = max(high, int(_times(sides[1])[there].max(initial=start)) // HOUR * HOUR)
+    with vault.reader.snapshot() as connection:
+        rows = connection.execute(
+            "select start, edges from rollup where family=? and level=? and start>=? and start<=? and start<>?",
+            (family, MINUTE, low, high, start),
+        ).fetchall()
+    changed = []
+    for other, blob in rows:
+        made_with = np.frombuffer(blob, "<i8").reshape(2, -1)
+        k = min(made_with.shape[1], len(there))  # the family may have grown since
+        seen, now = (made_with[1], ends[0]) if other < start else (made_with[0], ends[1])
+        if made_with.shape[1] < len(there) or (there[:k] & (seen[:k] != now[:k])).any():
+            changed.append(other)
+    return changed
+
+
+def _times(side: Piece) -> NDArray[np.int64]:
+    """Return the time of the one sample of each column; where there is none, one that bounds nothing."""
+    there = np.ones(side.values.shape, bool) if side.present is None else side.present
+    times = side.time[there.argmax(axis=0)]
+    return np.where(there.any(axis=0), times, times[0] if len(times) else 0)
+
+
+def _put(connection: sqlite3.Connection, one: Closed, start: int) -> None:
+    """Write what closing gave, inside the caller's transaction."""
+    connection.executemany("delete from chunk where id=?", ((number,) for number in one.replaced))
+    connection.executemany(INSERT, one.chunks)
+    if not one.minutes:
+        connection.execute("delete from rollup where family=?", (one.family,))  # it shares a series since
+        return
+    replace = "insert or replace into rollup(family, level, start, edges, body) values(?,?,?,?,?)"
+    connection.execute(replace, (one.family, MINUTE, start, one.edges, one.minutes))
+    day = start // DAY * DAY
+    row = connection.execute(
+        "select body from rollup where family=? and level=? and start=?", (one.family, QUARTER, day)
+    ).fetchone()
+    kept = {} if row is None else unpack(row[0], None)
+    for place in {*kept, *one.quarters}:
+        own = kept.get(place)
+        parts = [] if own is None else [cut(own, day, start), cut(own, start + HOUR, day + DAY)]
+        if place in one.quarters:
+            parts.insert(len(parts) and 1, one.quarters[place])
+        kept[place] = _joined(parts)
+    connection.execute(replace, (one.family, QUARTER, day, b"", pack(kept)))
+
+
+def _joined(parts: Sequence[Cells]) -> Cells:
+    names = Cells.__struct_fields__[1:]
+    return Cells(parts[0].span, *(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+
+def _nothing(k: int) -> Piece:
+    empty = np.zeros(0, np.int64)
+    return Piece(empty, empty, empty, np.zeros((0, k)), None)

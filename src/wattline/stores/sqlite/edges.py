@@ -1,6 +1,6 @@
 """The neighbours of a window: the last sample of each series before it, and the first after it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -21,7 +21,7 @@ class Side(NamedTuple):
     hours: str
 
 
-def before(reader: Reader, window: Window, start: int) -> dict[Group, Piece]:
+def before(reader: Reader, window: Window, start: int, groups: Sequence[Group] | None = None) -> dict[Group, Piece]:
     """Return the last sample before `start` of each series that has one."""
     side = Side(
         lambda piece: piece.cut(-(2**63), start),
@@ -29,10 +29,10 @@ def before(reader: Reader, window: Window, start: int) -> dict[Group, Piece]:
         -1,
         "select distinct start from chunk where family=? and start<=? order by start desc limit ?",
     )
-    return _neighbours(reader, window, side, (start - 1) // HOUR * HOUR)
+    return _neighbours(reader, window, side, (start - 1) // HOUR * HOUR, groups)
 
 
-def after(reader: Reader, window: Window, end: int) -> dict[Group, Piece]:
+def after(reader: Reader, window: Window, end: int, groups: Sequence[Group] | None = None) -> dict[Group, Piece]:
     """Return the first sample at or after `end` of each series that has one."""
     side = Side(
         lambda piece: piece.cut(end, 2**63 - 1),
@@ -40,13 +40,16 @@ def after(reader: Reader, window: Window, end: int) -> dict[Group, Piece]:
         1,
         "select distinct start from chunk where family=? and start>=? order by start limit ?",
     )
-    return _neighbours(reader, window, side, end // HOUR * HOUR)
+    return _neighbours(reader, window, side, end // HOUR * HOUR, groups)
 
 
-def _neighbours(reader: Reader, window: Window, side: Side, hour: int) -> dict[Group, Piece]:
+def _neighbours(
+    reader: Reader, window: Window, side: Side, hour: int, groups: Sequence[Group] | None
+) -> dict[Group, Piece]:
     """Try the nearest hour for all groups at once, then walk on for those that lack a series."""
-    found = {group: _Found(len(group.ids)) for group in window.groups}
-    for _, merged in copied(reader, window, window.groups, hour, hour + HOUR):
+    groups = window.groups if groups is None else groups
+    found = {group: _Found(len(group.ids)) for group in groups}
+    for _, merged in copied(reader, window, groups, hour, hour + HOUR):
         for group, piece in merged.items():
             found[group].take(side.cut(piece), side)
     for group, samples in found.items():

@@ -19,6 +19,7 @@ import numpy as np
 from msgspec import Struct
 
 from wattline.core.chunk import Chunk
+from wattline.core.integral import Nature, nature
 from wattline.model import Column, Mask, Metric
 from wattline.plugin import Block
 from wattline.stores.sqlite.catalogue import STRIPE, Catalogue
@@ -177,6 +178,20 @@ class Window:
         found = [entries[number - 1] for number in group.ids]
         return [entry.series.metric for entry in found], [entry.column for entry in found]
 
+    def places(self, group: Group) -> dict[int, int]:
+        """Return the wanted series of a group of one family by their places in it."""
+        members = self._catalogue.members[group.families[0]]
+        return {place: number for place, number in enumerate(members) if number in group.outs}
+
+    def shares(self, group: Group) -> bool:
+        """Say whether a series of the group's families stands in other families too, so that no roll-up is kept."""
+        return any(self._catalogue.shares(family) for family in group.families)
+
+    def energy_places(self, group: Group) -> list[int]:
+        """Return which of the group's series have energy between their samples."""
+        metrics, _ = self.kinds(group)
+        return [i for i, metric in enumerate(metrics) if nature(metric) is not Nature.LEVEL]
+
     def staged(self, rows: Sequence[Row]) -> dict[Group, list[Piece]]:
         """Return the pieces of staged rows by group."""
         catalogue = self._catalogue
@@ -220,17 +235,20 @@ class Window:
         return pieces
 
 
-def hours(reader: Reader, window: Window, start: int, end: int) -> Iterator[tuple[int, dict[Group, Piece]]]:
+def hours(
+    reader: Reader, window: Window, start: int, end: int, groups: Sequence[Group] | None = None
+) -> Iterator[tuple[int, dict[Group, Piece]]]:
     """Yield (hour, merged frames by group) for each hour of [start, end) that has any, ascending; uncut."""
-    if not window.groups:
+    groups = window.groups if groups is None else groups
+    if not groups:
         return
     first, bound = start // HOUR * HOUR, -(-end // HOUR) * HOUR
     low, high = reach(reader)
     first, bound = max(first, low), min(bound, high)
-    step = max(1, min(_PAGE, _ROWS // len(window.group_of))) * HOUR
+    step = max(1, min(_PAGE, _ROWS // sum(len(group.families) for group in groups))) * HOUR
     while first < bound:
         last = min(bound, first + step)
-        yield from copied(reader, window, window.groups, first, last)
+        yield from copied(reader, window, groups, first, last)
         first = last
 
 

@@ -1,17 +1,29 @@
-"""Roll-ups for readers: from what is kept, and from samples where nothing is kept or what is kept may be stale."""
+"""Roll-ups for readers: from what is kept, and from samples where nothing is kept or what is kept may be stale.
 
+Stale are the dirty hours of a family, and what lies between them and the nearest samples of an asked series that came in
+them: the roll-up of an hour depends on its neighbours. Hours without a sample hold energy when a register was read
+before and after: they are made from samples too, which is little work.
+"""
+
+import sqlite3
 from collections.abc import Iterator, Sequence
+from typing import Final
 
-from wattline.core.rollup import Cells, roll_many
-from wattline.model import Column, Metric
+import numpy as np
+from numpy.typing import NDArray
+
+from wattline.core.rollup import Cells, coarser, concat, roll_many
+from wattline.model import Column, Mask, Metric
 from wattline.plugin import Refused
 from wattline.stores.sqlite.edges import after, before
 from wattline.stores.sqlite.pieces import Piece, merge
 from wattline.stores.sqlite.read import HOUR, Group, Reader, Window, hours, reach
+from wattline.stores.sqlite.rollups import DAY, MINUTE, QUARTER, cut, unpack
 from wattline.units import NANOSECONDS
 
-FINEST = 10 * NANOSECONDS
-DAY = 86_400 * NANOSECONDS
+FINEST: Final = 10 * NANOSECONDS
+Span = tuple[int, int]
+"""Hours [start, end) in ns."""
 
 
 def cells(reader: Reader, window: Window, start: int, end: int, span: int) -> Iterator[dict[int, Cells]]:
@@ -23,22 +35,24 @@ def cells(reader: Reader, window: Window, start: int, end: int, span: int) -> It
     low, high = reach(reader)
     start, end = max(start, low // span * span), min(end, -(-high // span) * span)
     step = max(1, DAY // span) * span
+    level = QUARTER if span % QUARTER == 0 else MINUTE if span % MINUTE == 0 else FINEST
     for a in range(start, end, step):
-        found = from_samples(reader, window, a, min(end, a + step), span)
+        found = _slice(reader, window, (a, min(end, a + step)), level, span)
         if found := {number: own for number, own in found.items() if len(own)}:
             yield found
 
 
-def from_samples(reader: Reader, window: Window, start: int, end: int, span: int) -> dict[int, Cells]:
-    """Return the cells of [start, end), made from the samples of whole hours and their neighbours (core/rollup)."""
+def from_samples(reader: Reader, window: Window, groups: Sequence[Group], between: Span, span: int) -> dict[int, Cells]:
+    """Return the cells of a window made from the samples of its whole hours and their neighbours (core/rollup)."""
+    start, end = between
     first, last = start // HOUR * HOUR, -(-end // HOUR) * HOUR
     parts: dict[Group, list[Piece]] = {}
-    for _, merged in hours(reader, window, first, last):
+    for _, merged in hours(reader, window, first, last, groups):
         for group, piece in merged.items():
             parts.setdefault(group, []).append(piece)
+    sides = (before(reader, window, first, groups), after(reader, window, last, groups))
     found: dict[int, Cells] = {}
-    sides = (before(reader, window, first), after(reader, window, last))
-    for group in window.groups:
+    for group in groups:
         pieces = [side[group] for side in sides if group in side] + parts.get(group, [])
         if pieces:
             metrics, columns = window.kinds(group)
@@ -51,6 +65,136 @@ def rolled(
 ) -> list[Cells]:
     """Return the cells of each column of a piece."""
     run = piece.life if len(piece.life) and (piece.life != piece.life[0]).any() else None
-    return roll_many(
-        piece.time, piece.values, piece.present, metrics, columns, start=start, end=end, span=span, run=run
-    )
+    with np.errstate(over="ignore", invalid="ignore"):  # sums of the largest doubles are infinite, and that is right
+        return roll_many(
+            piece.time, piece.values, piece.present, metrics, columns, start=start, end=end, span=span, run=run
+        )
+
+
+def _slice(reader: Reader, window: Window, between: Span, level: int, span: int) -> dict[int, Cells]:
+    """Return the cells of one slice."""
+    start, end = between
+    if level == FINEST:
+        return from_samples(reader, window, window.groups, between, span)
+    first, last = start // HOUR * HOUR, -(-end // HOUR) * HOUR
+    by_plan: dict[tuple[Span, ...], list[Group]] = {}
+    for group, stale in _stale(reader, window, first, last).items():
+        by_plan.setdefault(tuple(stale), []).append(group)
+    parts: dict[int, list[Cells]] = {}
+    for plan, groups in by_plan.items():
+        kept = _between((first, last), plan)
+        segments = [*((part, True) for part in kept), *((part, False) for part in plan)]
+        for segment, is_kept in sorted(segments):
+            made = _kept(reader, window, groups, segment, level) if is_kept else from_samples(
+                reader, window, groups, segment, level)  # fmt: skip
+            for number, own in made.items():
+                parts.setdefault(number, []).append(own)
+    return {number: coarser(cut(concat(own), start, end), span) for number, own in parts.items()}
+
+
+def _kept(reader: Reader, window: Window, groups: Sequence[Group], segment: Span, level: int) -> dict[int, Cells]:
+    """Return what is kept of hours that are not stale."""
+    start, end = segment
+    period = HOUR if level == MINUTE else DAY
+    found: dict[int, Cells] = {}
+    for group in groups:
+        family = group.families[0]
+        with reader.snapshot() as connection:
+            rows = connection.execute(
+                "select body from rollup where family=? and level=? and start>=? and start<? order by start",
+                (family, level, start // period * period, end),
+            ).fetchall()
+        places = window.places(group)
+        parts: dict[int, list[Cells]] = {}
+        for (body,) in rows:
+            for place, own in unpack(body, sorted(places)).items():
+                parts.setdefault(places[place], []).append(own)
+        found.update((number, cut(concat(own), start, end)) for number, own in parts.items())
+    return found
+
+
+def _stale(reader: Reader, window: Window, first: int, last: int) -> dict[Group, list[Span]]:
+    """Return the hours of [first, last) that must be made from samples, by group, joined and ascending."""
+    stale: dict[Group, list[Span]] = {}
+    by_runs: dict[tuple[Span, ...], list[Group]] = {}
+    with reader.snapshot() as connection:
+        for group in window.groups:
+            if len(group.families) > 1 or window.shares(group):
+                stale[group] = [(first, last)]
+                continue
+            family = group.families[0]
+            dirty = [row[0] * HOUR for row in connection.execute(
+                "select hour from dirty where family=? order by hour", (family,))]  # fmt: skip
+            stale[group] = _empty(connection, window, group, (first, last), dirty)
+            by_runs.setdefault(tuple(_joined([(hour, hour + HOUR) for hour in dirty])), []).append(group)
+    for runs, groups in by_runs.items():
+        for run in runs:
+            for group, reached in _reached(reader, window, groups, run).items():
+                stale[group].append(reached)
+    return {group: _clipped(_joined(spans), first, last) for group, spans in stale.items()}
+
+
+def _empty(
+    connection: sqlite3.Connection, window: Window, group: Group, between: Span, dirty: Sequence[int]
+) -> list[Span]:
+    """Return the hours without a sample between the first and the last one of a family, where energy may lie."""
+    if not window.energy_places(group):
+        return []
+    family = group.families[0]
+    row = connection.execute(
+        "select min(start), max(start) from rollup where family=? and level=?", (family, MINUTE)
+    ).fetchone()
+    known = [*dirty, *(edge for edge in row if edge is not None)]
+    if not known:
+        return []
+    low, high = max(between[0], min(known)), min(between[1], max(known) + HOUR)
+    made = {row[0] for row in connection.execute(
+        "select start from rollup where family=? and level=? and start>=? and start<?", (family, MINUTE, low, high))}  # fmt: skip
+    return _joined([(hour, hour + HOUR) for hour in range(low, high, HOUR) if hour not in made])
+
+
+def _reached(reader: Reader, window: Window, groups: Sequence[Group], run: Span) -> dict[Group, Span]:
+    """Return a run of dirty hours, widened to the hours of the samples that are neighbours of what came in it."""
+    energy = {group: places for group in groups if (places := window.energy_places(group))}
+    reached = dict.fromkeys(groups, run)
+    if not energy:
+        return reached
+    came = {group: np.zeros(len(group.ids), bool) for group in energy}
+    for _, merged in hours(reader, window, *run, list(energy)):
+        for group, piece in merged.items():
+            came[group] |= True if piece.present is None else piece.present.any(axis=0)
+    sides = before(reader, window, run[0], list(energy)), after(reader, window, run[1], list(energy))
+    for group, places in energy.items():
+        chosen = np.zeros(len(group.ids), bool)
+        chosen[places] = True
+        times = [_times(side[group], chosen & came[group]) for side in sides if group in side]
+        every = np.concatenate([np.array(run) - (0, 1), *times]) // HOUR * HOUR
+        reached[group] = (int(every.min()), int(every.max()) + HOUR)
+    return reached
+
+
+def _times(side: Piece, chosen: Mask) -> NDArray[np.int64]:
+    """Return the times of the samples of chosen columns."""
+    there = side.present[:, chosen] if side.present is not None else np.ones((len(side.time), int(chosen.sum())), bool)
+    return side.time[there.any(axis=1)]
+
+
+def _joined(spans: Sequence[Span]) -> list[Span]:
+    """Return spans ascending, those that touch or overlap as one."""
+    joined: list[Span] = []
+    for start, end in sorted(spans):
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((start, end))
+    return joined
+
+
+def _clipped(spans: Sequence[Span], first: int, last: int) -> list[Span]:
+    return [(max(a, first), min(b, last)) for a, b in spans if a < last and b > first]
+
+
+def _between(whole: Span, spans: Sequence[Span]) -> list[Span]:
+    """Return what lies in `whole` and in none of the spans, which ascend within it."""
+    edges = [whole[0], *(edge for span in spans for edge in span), whole[1]]
+    return [(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True) if a < b]

@@ -45,7 +45,7 @@ create table chunk(id integer primary key, family integer not null, source integ
 create unique index chunk_place on chunk(family, start, span, source, stripe, seq);
 create index chunk_start on chunk(start);
 create table rollup(id integer primary key, family integer not null, level integer not null,
-    start integer not null, body blob not null);
+    start integer not null, edges blob not null, body blob not null);
 create unique index rollup_place on rollup(family, level, start);
 create table dirty(family integer not null, hour integer not null, seq integer not null,
     primary key(family, hour)) without rowid;
