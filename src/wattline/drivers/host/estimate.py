@@ -48,7 +48,7 @@ class Line(Struct, frozen=True):
             rated=self.most,
             floor=self.least,
             point=Point.ESTIMATE,
-            estimate=f"estimated from processor time {self.source}",
+            estimate=f"from processor time, {self.source}",
         )
 
     @property
@@ -59,7 +59,7 @@ class Line(Struct, frozen=True):
             accuracy=self.accuracy,
             rated=self.most,
             point=Point.ESTIMATE,
-            estimate=f"estimated from its share of processor time {self.source}; idle power is nobody's",
+            estimate=f"from its share of processor time, {self.source}",
         )
 
 
@@ -69,8 +69,7 @@ def draw_line(idle: float | None, full: float | None, threads: int) -> Line:
         return Line(
             idle=IDLE_PER_THREAD * threads,
             full=FULL_PER_THREAD * threads,
-            source=f"with {IDLE_PER_THREAD} W idle to {FULL_PER_THREAD} W full per thread "
-            f"(Cloud Carbon Footprint, average of AWS), {threads} threads",
+            source=f"{IDLE_PER_THREAD} to {FULL_PER_THREAD} W a thread (Cloud Carbon Footprint, average of AWS)",
             accuracy=1.0,
             least=LEAST_PER_THREAD * threads,
             most=MOST_PER_THREAD * threads,
@@ -79,5 +78,5 @@ def draw_line(idle: float | None, full: float | None, threads: int) -> Line:
         raise Misconfigured("host: idle_watts and full_watts belong together; one is missing")
     if not 0 <= idle < full:
         raise Misconfigured(f"host: idle_watts {idle:g} must be less than full_watts {full:g}, and not negative")
-    source = f"between {idle:g} W idle and {full:g} W full, as configured"
+    source = f"{idle:g} W idle to {full:g} W full, as configured"
     return Line(idle, full, source, (full - idle) / (full + idle), idle, full)

@@ -151,7 +151,7 @@ async def test_every_estimate_says_so_and_how(fake):
         await driver.close()
         power = [c for s, c in zip(layout.series, layout.columns, strict=True) if s.metric.name == "power_watts"]
         assert len(power) == 4
-        assert all(column.point is Point.ESTIMATE and "estimated from" in column.estimate for column in power)
+        assert all(column.point is Point.ESTIMATE and "processor time" in column.estimate for column in power)
         assert all(column.accuracy for column in power)
     assert "Cloud Carbon Footprint" in power[0].estimate
     assert (power[0].floor, power[0].rated) == (0.43 * 4, 8.61 * 4)
