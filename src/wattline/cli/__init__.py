@@ -60,7 +60,7 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="wattline")
 def wattline() -> None:
-    r"""Wattline meters energy: any power meter in, every joule accounted for.
+    """Wattline meters energy: any power meter in, every joule accounted for.
 
     \b
     Start here:
@@ -68,7 +68,7 @@ def wattline() -> None:
       wattline up --meter snmp://public@pdu-1/1.3.6.1.4.1.318.1.1.26.4.3.1.5.1
       wattline read rapl://                        what do this machine's sockets draw?
       wattline up --config site.yaml               a whole site
-    """
+    """  # noqa: D301 - click wants the character itself
 
 
 def main() -> None:

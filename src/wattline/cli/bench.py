@@ -25,7 +25,7 @@ PARTS: Final = {
 @click.command(short_help="Measure Wattline against its peers on this machine.")
 @click.argument("parts", nargs=-1, type=click.Choice(list(PARTS)))
 def bench(parts: tuple[str, ...]) -> None:
-    r"""Measure Wattline against its peers on this machine, and print one table.
+    """Measure Wattline against its peers on this machine, and print one table.
 
     Figures are CPU seconds or times of interleaved runs, medians; machines differ, so read the ratios. PARTS are
     pages, sweep, polls, durable, answers; without any, all of them. The peers are net-snmp, snmp_exporter, PostgreSQL,
@@ -35,7 +35,7 @@ def bench(parts: tuple[str, ...]) -> None:
     Examples:
       wattline bench
       wattline bench pages sweep
-    """
+    """  # noqa: D301 - click wants the character itself
     console = Console()
     found: list[Row | Skipped] = []
     progress = Progress(SpinnerColumn(), TextColumn("{task.description}"), console=Console(stderr=True), transient=True)

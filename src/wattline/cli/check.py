@@ -18,14 +18,14 @@ EXIT_FAULTY = 1
 @click.command(short_help="Check a configuration and say what it would read.")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def check(file: Path) -> None:
-    r"""Check a configuration: print every fault with its place, or what would be read.
+    """Check a configuration: print every fault with its place, or what would be read.
 
     Nothing is opened and nothing is asked (`wattline read URL` does). The exit status is 1 when there are faults.
 
     \b
     Example:
       wattline check site.yaml
-    """
+    """  # noqa: D301 - click wants the character itself
     examined = examine(file, Registry.installed())
     if examined.faults:
         for fault in examined.faults:

@@ -37,7 +37,7 @@ def new() -> None:
     help="Where the project goes; without it, wattline-NAME here.",
 )
 def driver(name: str, folder: Path | None) -> None:
-    r"""Write a driver that works: it reads watts from a text file, and its tests pass.
+    """Write a driver that works: it reads watts from a text file, and its tests pass.
 
     NAME is also the scheme of its addresses: acme:// for acme.
 
@@ -46,7 +46,7 @@ def driver(name: str, folder: Path | None) -> None:
       wattline new driver acme
       cd wattline-acme && pip install -e . && pytest
       wattline read 'acme:///sys/class/hwmon/hwmon0/power1_input?unit=uW'
-    """
+    """  # noqa: D301 - click wants the character itself
     root = folder if folder is not None else Path(f"wattline-{name.replace('_', '-')}")
     for path in write_driver(name, root):
         click.echo(path)

@@ -50,7 +50,7 @@ class Answer(Struct, frozen=True):
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @click.option("--timeout", default=10.0, show_default=True, help="Seconds to wait for the answer.")
 def read(url: str, as_json: bool, timeout: float) -> None:
-    r"""Read a meter once and print what it says, with the time that it took.
+    """Read a meter once and print what it says, with the time that it took.
 
     \b
     Examples:
@@ -60,7 +60,7 @@ def read(url: str, as_json: bool, timeout: float) -> None:
       wattline read sim://rack?servers=2
 
     The exit status is 1, with a plain reason, when the meter cannot be read.
-    """
+    """  # noqa: D301 - click wants the character itself
     try:
         answer = asyncio.run(_ask(url, timeout))
     except WattlineError as error:

@@ -26,14 +26,14 @@ _STALE: Final = 15.0
 @click.option("--once", is_flag=True, help="Print the table once and end.")
 @click.option("--rows", default=0, help="Show that many devices.  [default: as many as fit]")
 def top(address: str, once: bool, rows: int) -> None:
-    r"""Show devices by watts, live, in the terminal; Ctrl-C ends it.
+    """Show devices by watts, live, in the terminal; Ctrl-C ends it.
 
     \b
     Examples:
       wattline top
       wattline top --address http://meters.example.org:8780
       wattline top --once --rows 10
-    """
+    """  # noqa: D301 - click wants the character itself
     console = Console()
     if once:
         try:

@@ -73,7 +73,7 @@ class Options(msgspec.Struct, frozen=True):
 @click.option("--meter", "meters", metavar="URL", multiple=True, help="A meter to read besides; may be repeated.")
 @click.option("--demo", is_flag=True, help="Add a simulated rack of sixteen servers.")
 def up(config: Path | None, data: Path | None, listen: str | None, meters: tuple[str, ...], demo: bool) -> None:
-    r"""Meter, store and show, all in one process.
+    """Meter, store and show, all in one process.
 
     \b
     Examples:
@@ -83,7 +83,7 @@ def up(config: Path | None, data: Path | None, listen: str | None, meters: tuple
       wattline up --config site.yaml --data /var/lib/wattline
 
     SIGTERM (or Ctrl-C) stops within seconds with everything acknowledged safe; SIGHUP reads the configuration again.
-    """
+    """  # noqa: D301 - click wants the character itself
     options = Options(config, data, listen, meters, demo)
     registry = Registry.installed()
     try:
