@@ -48,14 +48,14 @@ def parse_processors(text: bytes) -> Processors:
 
     Raises ValueError when the text is none.
     """
-    lines = text.split(b"\n", 1)
-    fields = lines[0].split()
+    line, _, rest = text.partition(b"\n")
+    fields = line.split()
     if len(fields) < 5 or fields[0] != b"cpu":
         raise ValueError("/proc/stat does not begin with the line of all processors")
     ticks = [int(field) for field in fields[1:9]] + [0] * (9 - len(fields))
     user, nice, system, idle, iowait, irq, softirq, steal = ticks
     busy = user + nice + system + irq + softirq
-    count = sum(line.startswith(b"cpu") for line in lines[1].split(b"\nintr", 1)[0].split(b"\n"))
+    count = sum(line.startswith(b"cpu") for line in rest.partition(b"\nintr")[0].split(b"\n"))
     return Processors(busy, busy + idle + iowait + steal, max(count, 1))
 
 

@@ -24,6 +24,7 @@ from wattline.plugin import (
     Polled,
     Series,
     Unit,
+    Unreachable,
 )
 from wattline.wire.powercap import find_zones
 from wattline.wire.procfs import Proc
@@ -77,6 +78,8 @@ class Host(Polled[HostConfig]):
     async def read(self, now: int) -> Sequence[Frame]:
         """Say what was used since the reading before; nothing when no tick has passed since.
 
+        Raises Unreachable: no descriptor is to be had, or the like. Raises Malformed: /proc/stat means nothing.
+
         The sweep runs on the loop and lets others run every millisecond: in a thread, each of its thousand calls into
         the kernel would have to win the interpreter back.
         """
@@ -89,9 +92,12 @@ class Host(Polled[HostConfig]):
         if total <= 0:
             return []
         uses = []
-        for part in self._proc.sweep():
-            uses += part
-            await asyncio.sleep(0)
+        try:
+            for part in self._proc.sweep():
+                uses += part
+                await asyncio.sleep(0)
+        except OSError as error:
+            raise Unreachable(f"host://: {error}") from error
         self._before = after
         return [_frame(self._layout, self._top.fill(uses), min(max(busy, 0), total), total, self._line)]
 

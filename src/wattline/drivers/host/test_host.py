@@ -1,12 +1,15 @@
 """The host's use is handed out to the tick, its power is an estimate that says so, and descriptors follow processes."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from wattline.drivers.host.driver import Host, HostConfig
 from wattline.drivers.host.estimate import draw_line
@@ -299,6 +302,25 @@ def test_waiting_and_stolen_time_is_not_busy():
     assert parse_processors(text) == (73, 603, 2)
     with pytest.raises(ValueError, match="does not begin"):
         parse_processors(b"")
+
+
+@given(st.binary(max_size=200))
+def test_no_text_of_the_kernel_breaks_the_reading(text):
+    for start in (b"", b"cpu ", b"cpu  1 2 3 4 5\n", b"7 (a) R "):
+        with contextlib.suppress(ValueError):
+            assert parse_processors(start + text).count >= 1
+        with contextlib.suppress(ValueError, IndexError):
+            assert isinstance(parse_use(start + text), int)
+
+
+def test_a_process_cut_short_is_passed_over(fake):
+    fake.runs(10, "whole", 5)
+    fake.runs(11, "cut", 5)
+    (fake.root / "11/stat").write_text("11 (cut) R 1 1")
+    (fake.root / "12").mkdir()
+    proc = Proc(fake.root)
+    assert [use.pid for part in proc.sweep() for use in part] == [10]
+    proc.close()
 
 
 def test_slots_change_as_little_as_can_be():

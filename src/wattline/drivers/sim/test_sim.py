@@ -5,9 +5,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from wattline.core.counter import steps
 from wattline.drivers.sim.driver import Rack, Sim, SimConfig, truth
 from wattline.errors import Misconfigured
-from wattline.plugin import Url
+from wattline.plugin import Column, Url
 
 SECOND = 10**9
 NOW = 1_795_184_315 * SECOND
@@ -81,6 +82,21 @@ def test_a_register_is_the_exact_energy_modulo_its_range():
     steps = np.diff(np.rint(register * 10).astype(np.int64)) % 10_000
     for a, b, step in zip(time[:50], time[1:], steps, strict=False):
         assert abs(rack.microjoules("sim-rack/pdu-1/outlet-2", int(a), int(b)) - int(step) * 100_000) <= 100_000
+
+
+def test_wraps_and_known_gaps_lose_no_energy():
+    config = SimConfig(wrap=200_000.0, gaps=30)
+    rack = Rack(config)
+    time = NOW + np.arange(3 * 3600, dtype=np.int64) * SECOND
+    for device in ("sim-rack/pdu-1/outlet-2", "sim-rack/pdu-2"):
+        register = truth(device, "energy_joules", time, config)
+        there = ~np.isnan(register)
+        assert not there.all()
+        column = Column(range=200_000.0, resolution=0.1, rated=4000.0)
+        found = steps(time[there], register[there], column)
+        assert not found.broken.any()
+        first, last = int(time[there][0]), int(time[there][-1])
+        assert abs(int(found.energy.sum()) - rack.microjoules(device, first, last)) <= 100_000
 
 
 def test_a_pdu_measures_what_its_outlets_measure_and_its_own():
