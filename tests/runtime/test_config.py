@@ -7,11 +7,12 @@ import msgspec
 import pytest
 import yaml
 
-from wattline.plugin import Misconfigured, Secret
+from wattline.plugin import Config, Misconfigured, Secret
 from wattline.runtime.config import Faulty, examine, load, meter_from_url, parse, store_config
 from wattline.runtime.registry import Registry
 from wattline.runtime.shape import Duration, Size, resolve
 from wattline.runtime.site import secrets
+from wattline.testing.memory import MemoryStore
 from wattline.units import Scale
 
 ROOT = Path(__file__).parents[2]
@@ -179,12 +180,11 @@ def test_a_file_that_cannot_be_read_is_one_fault(registry, tmp_path):
 
 
 def test_a_retention_reaches_the_store_that_has_one_and_is_refused_by_others(registry, script, box):
-    from wattline.plugin import Config
-    from wattline.testing.memory import MemoryStore
+    class ForgetfulConfig(Config, frozen=True, kw_only=True):
+        retention: dict[str, float | None] = msgspec.field(default_factory=dict)
 
     class Forgetful(MemoryStore):
-        class Config(Config, frozen=True, kw_only=True):
-            retention: dict[str, float | None] = {}  # noqa: RUF012 - msgspec copies it
+        Config = ForgetfulConfig
 
     stores = Registry.of({"script": script}, {"box": box}, {"forgetful": Forgetful, "memory": MemoryStore})
     text = "retention: {raw: 90d, 10s: 1y}\nstore: {driver: "

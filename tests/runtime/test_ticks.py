@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wattline.runtime.ticks import Life, SystemClock, Ticks, midpoint, phase
+from wattline.runtime.ticks import SLOT, Life, SystemClock, Ticks, midpoint, phase
 from wattline.testing.clock import NOON, FakeClock
 from wattline.units import NANOSECONDS
 
@@ -97,7 +97,9 @@ def test_phases_spread_a_thousand_meters_over_the_period():
     assert all(0 <= one < SECOND for one in phases)
     tenths = [sum(SECOND * i // 10 <= one < SECOND * (i + 1) // 10 for one in phases) for i in range(10)]
     assert min(tenths) > 60
-    assert phase("pdu-1", SECOND) == 115564465, "a phase is the same after every start"
+    assert all(one % SLOT == 0 for one in phases), "meters are woken together"
+    assert len({phase(f"pdu-{i}", SLOT) for i in range(1000)}) > 990, "a short period has no slots"
+    assert phase("pdu-1", SECOND) == 100000000, "a phase is the same after every start"
 
 
 @given(now=st.integers(NOON, NOON + 10**15), elapsed=st.integers(0, 10**11))

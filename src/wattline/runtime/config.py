@@ -20,6 +20,7 @@ from wattline.runtime.meters import meter, meter_from_url, meters, named_apart
 from wattline.runtime.registry import Registry, nearest
 from wattline.runtime.shape import Duration, Size, struct
 from wattline.runtime.site import (
+    SPOOL,
     Clients,
     DeviceConfig,
     MeterConfig,
@@ -218,15 +219,14 @@ def _plugin(
         del options[name]
     if group == "stores":
         # What the site says once, a store is told where it has an option for it.
-        said = {
-            "path": str(site.data / "wattline.sqlite"),
-            "commit_every": site.commit_every,
-            "retention": site.retention,
-        }
+        kept = site.retention.seconds()
+        said = {"path": str(site.data / "wattline.sqlite"), "retention": kept}
+        if "retention" not in fields and any(seconds is not None for seconds in kept.values()):
+            document.fault(("retention",), f"the store {driver} keeps everything for ever")
         options = {name: value for name, value in said.items() if name in fields} | options
     config = struct(document, place, options, plugin.Config)
     try:
-        spool = Size.parse(given.get("spool", PluginConfig.__struct_defaults__[-1]))
+        spool = Size.parse(given.get("spool", SPOOL))
     except ValueError as error:
         document.fault((*place, "spool"), str(error))
         return None

@@ -15,6 +15,8 @@ from wattline.runtime.shape import FOREVER, Duration
 from wattline.units import IDENTITY
 
 _PORT_MAX: Final = 65_535
+SPOOL: Final = 2**30
+"""Most bytes that wait on disk for a sink, where nobody says."""
 
 
 def state_directory() -> Path:
@@ -51,7 +53,7 @@ class PluginConfig(Struct, frozen=True, kw_only=True):
     name: str
     driver: str
     options: Any
-    spool: int = 2**30
+    spool: int = SPOOL
     """Most bytes on disk that wait for this sink while it fails."""
 
 

@@ -21,6 +21,10 @@ from wattline.units import NANOSECONDS
 
 STEP: Final = 100_000_000
 """Nanoseconds by which the wall clock must leave the monotonic one to have stepped."""
+SLOT: Final = 20_000_000
+"""Nanoseconds between two phases; ..."""
+_FEWEST_SLOTS: Final = 10
+"""... where a period has fewer, a phase may be any."""
 _SLEW_PPM: Final = 500
 _MICROSECOND: Final = 1000
 
@@ -89,9 +93,13 @@ def midpoint(now: int, elapsed: int) -> int:
 
 
 def phase(name: str, period: int) -> int:
-    """Return where in its period (ns) a meter's ticks lie: a hash of the name, the same on every start."""
+    """Return where in its period (ns) a meter's ticks lie: a hash of the name, the same on every start.
+
+    Meters share slots: to wake a loop costs more than a poll, and those of one slot are woken together.
+    """
     spread = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little")
-    return spread * period >> 64
+    slots = period // SLOT
+    return (spread * slots >> 64) * SLOT if slots >= _FEWEST_SLOTS else spread * period >> 64
 
 
 class Life:
