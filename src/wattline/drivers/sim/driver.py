@@ -79,11 +79,11 @@ class Sim(Polled[SimConfig]):
         return [frame for frame in answer if frame is not None]
 
     def _times(self, now: int) -> Times:
-        """Spread the frames over the time since the read before (a second at first), ending at `now`, in whole us."""
-        since = self._last if self._last is not None and self._last < now else now - SECOND
+        """Spread the frames over the time since the read before, ending at `now`, in whole us; the first is alone."""
+        since = now if self._last is None else min(self._last, now)
+        frames = self.config.frames if since < now else 1
         self._last = now
-        steps = np.arange(1, self.config.frames + 1, dtype=np.int64)
-        time = since + (now - since) * steps // self.config.frames
+        time = since + (now - since) * np.arange(1, frames + 1, dtype=np.int64) // frames
         if self.config.jitter:
             late = np.random.default_rng([self.config.seed, now % 2**32]).random(len(time))
             time = np.sort(time - (late * self.config.jitter * SECOND).astype(np.int64))

@@ -48,6 +48,18 @@ async def test_every_value_is_the_truth(options):
                 assert (given[there] == expected[there]).all()
 
 
+async def test_frames_fill_the_time_between_readings_and_none_before():
+    driver = Sim(SimConfig(frames=50))
+    await driver.open()
+    first = await driver.read(NOW)
+    assert {tuple(frame.time.tolist()) for frame in first} == {(NOW,)}
+    second = await driver.read(NOW + SECOND)
+    between = range(NOW + SECOND // 50, NOW + SECOND + 1, SECOND // 50)
+    assert {tuple(frame.time.tolist()) for frame in second} == {tuple(between)}
+    back = await driver.read(NOW - 5 * SECOND)
+    assert {tuple(frame.time.tolist()) for frame in back} == {(NOW - 5 * SECOND,)}
+
+
 def test_energy_is_the_integral_of_power_to_the_microjoule():
     rack = Rack(SimConfig(servers=5))
     start, seconds = NOW - 600_000 * SECOND, 4000
