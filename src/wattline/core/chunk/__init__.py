@@ -13,6 +13,6 @@ raise Malformed; the size of what is allocated follows from checked numbers alon
 """
 
 from wattline.core.chunk.body import MOST, VERSION, Chunk, encode, encode_alike
-from wattline.core.chunk.parts import Codec
+from wattline.core.chunk.parts import Codec, Decompressor
 
-__all__ = ["MOST", "VERSION", "Chunk", "Codec", "encode", "encode_alike"]
+__all__ = ["MOST", "VERSION", "Chunk", "Codec", "Decompressor", "encode", "encode_alike"]

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from wattline.core.chunk.exact import BITS, SCALES, WHOLE, Integers, Kinds, doubles, integers
 from wattline.core.chunk.parts import (
     Codec,
+    Decompressor,
     decode_column,
     decode_matrix,
     encode_column,
@@ -121,11 +122,14 @@ def _alike(time: Times, values: Values, run: Sequence[int], compressor: zstandar
 
 
 class Chunk:
-    """A body whose head has been read; columns are decoded when they are asked for. Raises Malformed, then and now."""
+    """A body whose head has been read; columns are decoded when they are asked for. Raises Malformed, then and now.
 
-    __slots__ = ("_bits", "_body", "_directory", "_matrix", "_offsets", "_rows", "k", "n")
+    Chunks used by one thread may share a decompressor, which is dear to make.
+    """
 
-    def __init__(self, body: bytes) -> None:
+    __slots__ = ("_bits", "_body", "_decompressor", "_directory", "_matrix", "_offsets", "_rows", "k", "n")
+
+    def __init__(self, body: bytes, decompressor: Decompressor | None = None) -> None:
         if len(body) < _HEAD.size:
             raise Malformed("a chunk ends before its header does")
         version, _, self.k, self.n, crc = _HEAD.unpack_from(body)
@@ -137,6 +141,7 @@ class Chunk:
         if self.n * max(self.k, 1) > MOST:
             raise Malformed(f"{self.n} frames of {self.k} columns are more than a chunk may hold")
         self._body = body
+        self._decompressor = decompressor or Decompressor()
         self._directory: list[tuple[int, int, int, int]] = np.frombuffer(
             body, _ENTRY, _FIRST + self.k, _HEAD.size
         ).tolist()
@@ -162,7 +167,7 @@ class Chunk:
         if self._directory[_PRESENCE][0] == Codec.EMPTY:
             return None
         if self._bits is None:
-            raw = unpack(self._part(_PRESENCE), (self.n * self.k + 7) // 8)
+            raw = unpack(self._part(_PRESENCE), (self.n * self.k + 7) // 8, self._decompressor)
             self._bits = np.unpackbits(np.frombuffer(raw, np.uint8), count=self.n * self.k).view(bool)
         return self._bits.reshape(self.k, self.n).T
 
@@ -199,13 +204,15 @@ class Chunk:
         if self._matrix is None:
             is_member = [entry[0] == Codec.MATRIX for entry in self._directory[_FIRST:]]
             self._rows = np.cumsum(is_member).tolist()
-            self._matrix = decode_matrix(self._part(_MATRIX), sum(is_member), self.n)
+            self._matrix = decode_matrix(self._part(_MATRIX), sum(is_member), self.n, self._decompressor)
             self._rows = [row - 1 for row in self._rows]
         return self._matrix[self._rows[place]]
 
     def _whole(self, part: int) -> Integers:
         codec = self._directory[part][0]
-        return np.zeros(0, np.int64) if self.n == 0 else decode_column(codec, self._part(part), self.n)
+        return (
+            np.zeros(0, np.int64) if self.n == 0 else decode_column(codec, self._part(part), self.n, self._decompressor)
+        )
 
     def _part(self, part: int) -> bytes:
         raw = self._body[self._offsets[part] : self._offsets[part + 1]]

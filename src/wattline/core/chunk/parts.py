@@ -16,6 +16,8 @@ from pcodec import ChunkConfig, DeltaSpec, ModeSpec, standalone
 from wattline.core.chunk.exact import Integers
 from wattline.errors import Malformed
 
+Decompressor = zstandard.ZstdDecompressor
+
 
 class Codec(enum.IntEnum):
     """How a part is coded; the numbers are part of the format and are never given to another codec."""
@@ -83,7 +85,7 @@ def encode_doubles(bits: Integers) -> tuple[Codec, bytes]:
     return Codec.DOUBLES, body
 
 
-def decode_column(codec: int, body: bytes, n: int) -> Integers:
+def decode_column(codec: int, body: bytes, n: int, decompressor: Decompressor) -> Integers:
     """Return int64[n] of a part of any codec but MATRIX (for DOUBLES: the bits). Raises Malformed."""
     if codec == Codec.CONST:
         if len(body) != _CONST.size:
@@ -99,7 +101,7 @@ def decode_column(codec: int, body: bytes, n: int) -> Integers:
         line: Integers = steps.astype(np.int64) * step + base
         return line
     if codec == Codec.PLANES:
-        return decode_matrix(body, 1, n)[0]
+        return decode_matrix(body, 1, n, decompressor)[0]
     if codec == Codec.DOUBLES:
         return _decompress(body, np.empty(n, np.float64)).view(np.int64)
     raise Malformed(f"no column is coded by codec {codec}")
@@ -115,12 +117,12 @@ def encode_matrix(matrix: Integers, compressor: zstandard.ZstdCompressor | None 
     return bytes([width]) + compressor.compress(matrix[:, 0].astype("<i8").tobytes() + planes.tobytes())
 
 
-def decode_matrix(body: bytes, k: int, n: int) -> Integers:
+def decode_matrix(body: bytes, k: int, n: int, decompressor: Decompressor) -> Integers:
     """Return int64[k, n] of what `encode_matrix` made. Raises Malformed."""
     width = body[0] if body else 0
     if width not in (1, 2, 4, 8):
         raise Malformed(f"a matrix of numbers {width} bytes wide")
-    raw = unpack(body[1:], k * 8 + k * (n - 1) * width)
+    raw = unpack(body[1:], k * 8 + k * (n - 1) * width, decompressor)
     matrix = np.empty((k, n), np.int64)
     matrix[:, 0] = np.frombuffer(raw, "<i8", k)
     planes = np.frombuffer(raw, np.uint8, offset=k * 8).reshape(width, k * (n - 1))
@@ -146,12 +148,12 @@ def pack(raw: bytes) -> bytes:
     return zstandard.ZstdCompressor(level=_ZSTD).compress(raw)
 
 
-def unpack(body: bytes, size: int) -> bytes:
+def unpack(body: bytes, size: int, decompressor: Decompressor) -> bytes:
     """Decompress what must be `size` bytes long. Raises Malformed."""
     try:
         if zstandard.get_frame_parameters(body).content_size != size:
             raise Malformed("a compressed part is not as long as its place says")
-        raw: bytes = zstandard.ZstdDecompressor().decompress(body, max_output_size=size)
+        raw: bytes = decompressor.decompress(body, max_output_size=size)
     except zstandard.ZstdError as error:
         raise Malformed(f"a compressed part does not decompress: {error}") from error
     if len(raw) != size:

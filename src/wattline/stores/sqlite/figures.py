@@ -30,6 +30,7 @@ def figures(vault: Vault) -> dict[str, int | float | str]:
             "bytes_free": free * page,
             "chunks": chunks,
             "dirty_hours": one("select count(*) from dirty")[0],
+            "late": one("select value from meta where name='late'")[0],
             "outages": one("select count(*) from outage")[0],
         }
     found |= {

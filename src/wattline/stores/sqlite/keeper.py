@@ -14,9 +14,12 @@ from wattline.stores.sqlite.close_hours import close_hours, dirty_hours
 from wattline.stores.sqlite.fold import fold
 from wattline.stores.sqlite.lease import Lease
 from wattline.stores.sqlite.vault import Vault
+from wattline.stores.sqlite.verify import shrink
 from wattline.units import NANOSECONDS
 
 _ROUND: Final = 60 * NANOSECONDS
+_PAGES: Final = 8192
+"""Most pages given back at once: 64 MiB."""
 CLOSING: Final = 2 * NANOSECONDS
 """How long a close may take for housekeeping that can as well be done at the next opening."""
 
@@ -73,6 +76,7 @@ class Keeper:
                     fold(self._vault)
                     self._touched = set()
                     self._close(self._clock() + CLOSING)
+                    self._trim(1 << 20)
                 with self._vault.transaction() as connection:
                     self.lease.give_back(connection)
         except WattlineError as error:  # nothing acknowledged depends on this
@@ -87,9 +91,20 @@ class Keeper:
                     if vault.staged_bytes >= self._pace.bytes or is_old:
                         self._touched = fold(vault)
                     self._close(None)
+                    self._trim(2 * self._pace.bytes)
             self.fault = ""
         except WattlineError as error:
             self.fault = str(error)
+
+    def _trim(self, keep: int) -> None:
+        """Give free pages back that exceed `keep` bytes; what folds free is mostly needed by the next."""
+        with self._vault.reader.snapshot() as connection:
+            free, page = (
+                connection.execute(f"pragma {name}").fetchone()[0] for name in ("freelist_count", "page_size")
+            )
+        if (more := free - keep // page) > 0:
+            with self._vault.transaction() as connection:
+                shrink(connection, min(more, _PAGES))
 
     def _leased(self) -> bool:
         with self._vault.transaction() as connection:

@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from msgspec import Struct
 
-from wattline.core.chunk import Chunk
+from wattline.core.chunk import Chunk, Decompressor
 from wattline.core.integral import Nature, nature
 from wattline.model import Column, Mask, Metric
 from wattline.plugin import Block
@@ -221,12 +221,14 @@ class Window:
         by_chunk: dict[tuple[int, int, int, int], list[Body]] = {}
         for body in bodies:
             by_chunk.setdefault((body.seq, body.family, body.source, body.start), []).append(body)
-        pieces = []
+        pieces, decompressor = [], Decompressor()
         for (seq, *_), stripes in by_chunk.items():
             group = self.group_of[stripes[0].family]
             members = self._catalogue.members[stripes[0].family]
             places = [i for i, number in enumerate(members) if number in group.outs]
-            chosen = [(b.stripe, Chunk(b.body)) for b in stripes if any(i // STRIPE == b.stripe for i in places)]
+            chosen = [
+                (b.stripe, Chunk(b.body, decompressor)) for b in stripes if any(i // STRIPE == b.stripe for i in places)
+            ]
             if not chosen:
                 continue
             piece = chunk_piece(chosen, seq, places, STRIPE)

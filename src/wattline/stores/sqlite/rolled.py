@@ -12,13 +12,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from wattline.core.rollup import Cells, coarser, concat, roll_many
+from wattline.core.rollup import Cells, concat, roll_many
 from wattline.model import Column, Mask, Metric
 from wattline.plugin import Refused
 from wattline.stores.sqlite.edges import after, before
 from wattline.stores.sqlite.pieces import Piece, merge
 from wattline.stores.sqlite.read import HOUR, Group, Reader, Window, hours, reach
-from wattline.stores.sqlite.rollups import DAY, MINUTE, QUARTER, cut, unpack
+from wattline.stores.sqlite.rollups import DAY, MINUTE, QUARTER, cut, forgiving, unpack
 from wattline.units import NANOSECONDS
 
 FINEST: Final = 10 * NANOSECONDS
@@ -89,7 +89,7 @@ def _slice(reader: Reader, window: Window, between: Span, level: int, span: int)
                 reader, window, groups, segment, level)  # fmt: skip
             for number, own in made.items():
                 parts.setdefault(number, []).append(own)
-    return {number: coarser(cut(concat(own), start, end), span) for number, own in parts.items()}
+    return {number: forgiving(cut(concat(own), start, end), span) for number, own in parts.items()}
 
 
 def _kept(reader: Reader, window: Window, groups: Sequence[Group], segment: Span, level: int) -> dict[int, Cells]:

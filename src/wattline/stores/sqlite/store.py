@@ -18,6 +18,7 @@ from wattline.stores.sqlite.keeper import Keeper, Pace
 from wattline.stores.sqlite.pieces import Piece
 from wattline.stores.sqlite.read import Group, Window, block, hours, slices
 from wattline.stores.sqlite.vault import Vault, last_seq
+from wattline.stores.sqlite.verify import Progress, compact, verify
 from wattline.units import NANOSECONDS
 
 T = TypeVar("T")
@@ -31,7 +32,7 @@ class SqliteConfig(Config, frozen=True, kw_only=True):
     """The file; it is made, with its directory, where there is none."""
     read_only: bool = False
     """Open an existing store for reading alone, beside the program that writes it."""
-    fold_bytes: Annotated[int, Meta(ge=1 << 16)] = 16 << 20
+    fold_bytes: Annotated[int, Meta(ge=1 << 16)] = 32 << 20
     """Fold staged commits into chunks when they are as large as this."""
     fold_seconds: Annotated[float, Meta(gt=0)] = 600.0
     """Fold them after this time at the latest."""
@@ -197,7 +198,26 @@ class Sqlite(Store[SqliteConfig]):
         """See `Store.statistics`; bytes of samples, roll-ups and free pages are told apart."""
         vault = self._open_vault()
         vault.refresh()
-        return figures(vault)
+        found = figures(vault)
+        if self._keeper is not None and self._keeper.fault:
+            found["fault"] = self._keeper.fault
+        return found
+
+    # --- care ---
+
+    def verify(self) -> Iterator[Progress]:
+        """Read everything there is; each step says how far it is and what it found wrong. Blocks."""
+        vault = self._open_vault()
+        vault.refresh()
+        return verify(vault)
+
+    def compact(self) -> Iterator[Progress]:
+        """Fold, close hours, and give free pages back to the file system, step by step. Blocks."""
+        if self._keeper is None:
+            raise Refused(f"{self.path} was opened for reading alone")
+        self._keeper.settle()
+        yield Progress("hours", 1, 1)
+        yield from compact(self._open_vault())
 
     # --- inside ---
 

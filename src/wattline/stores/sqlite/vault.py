@@ -103,6 +103,12 @@ class Vault:
             fill(self.newest, self.catalogue, self.reader, connection, since)
             return self.newest.found(since)
 
+    def checkpoint(self) -> None:
+        """Bring the write-ahead log into the file and empty it, as far as readers let it."""
+        with self.gate, plainly(self.path):
+            if self._connection is not None:
+                self._connection.execute("pragma wal_checkpoint(truncate)").fetchall()
+
     def staged(self, size: int, now: int) -> None:
         """Note that a row of `size` bytes was staged at `now` (ns)."""
         self.staged_bytes += size
