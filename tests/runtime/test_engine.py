@@ -250,3 +250,13 @@ async def test_a_store_that_cannot_be_opened_ends_the_run_with_its_error(registr
     engine = Engine(Site(data=tmp_path), registry, clock=clock, store=Closed())
     with pytest.raises(Misconfigured, match="newer version"):
         await engine.run(asyncio.Event())
+
+
+async def test_a_spool_that_cannot_be_made_ends_the_run_with_one_clear_error(registry, clock, box, tmp_path):
+    from wattline.runtime.engine import Engine
+
+    (tmp_path / "spool").write_text("a file where a folder should be")
+    sink = PluginConfig(name="box", driver="box", options=box.Config())
+    engine = Engine(Site(data=tmp_path, sinks=(sink,)), registry, clock=clock, store=MemoryStore())
+    with pytest.raises(Misconfigured, match="the spool of box cannot be in"):
+        await engine.run(asyncio.Event())

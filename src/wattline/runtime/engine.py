@@ -123,19 +123,12 @@ class Engine:
         try:
             past = await asyncio.to_thread(Past.of, self.store, self.clock.now())
             self._around = replace(self._around, past=past)
-            async with asyncio.TaskGroup() as self._group:
-                writing = self._group.create_task(self._drain.run(), name="store")
-                watching = self._group.create_task(self._watch(), name="clock")
-                for sink in self.site.sinks:
-                    await self._add_sink(sink)
-                for meter in self.site.meters:
-                    self._add_meter(meter)
-                self.started.set()
-                try:
-                    await stop.wait()
-                finally:
-                    watching.cancel()
-                    await self._end(writing)
+            await self._supervise(stop)
+        except ExceptionGroup as group:
+            # A sink whose spool cannot be made: one clear error, as from opening the store.
+            if len(group.exceptions) == 1 and isinstance(group.exceptions[0], Misconfigured):
+                raise group.exceptions[0] from None
+            raise
         finally:
             self._group = None
             await self._bounded(self.store.close(), _FOR_STORE)
@@ -167,6 +160,22 @@ class Engine:
             if meter.name not in self._readers:
                 self._add_meter(meter)
         self.site = site
+
+    async def _supervise(self, stop: asyncio.Event) -> None:
+        """Own every task until `stop`, and end them in order."""
+        async with asyncio.TaskGroup() as self._group:
+            writing = self._group.create_task(self._drain.run(), name="store")
+            watching = self._group.create_task(self._watch(), name="clock")
+            for sink in self.site.sinks:
+                await self._add_sink(sink)
+            for meter in self.site.meters:
+                self._add_meter(meter)
+            self.started.set()
+            try:
+                await stop.wait()
+            finally:
+                watching.cancel()
+                await self._end(writing)
 
     async def _end(self, writing: asyncio.Task[None]) -> None:
         """Let meters go, then write what is left."""
