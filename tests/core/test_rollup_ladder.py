@@ -182,3 +182,21 @@ def test_spans_that_do_not_divide_are_refused():
         concat([empty(FINEST), empty(HOUR)])
     with pytest.raises(ValueError, match="one span"):
         concat([])
+
+
+@pytest.mark.parametrize("absurd", [2.0**53 + 2, 1e22, 1.7e308, -1e300, 1e8])
+@pytest.mark.parametrize(
+    ("unit", "kind"), [(Unit.WATT, Kind.GAUGE), (Unit.JOULE, Kind.COUNTER), (Unit.BYTE, Kind.GAUGE)]
+)
+def test_an_absurd_value_spoils_nothing_but_its_own_intervals(absurd, unit, kind):
+    time = np.arange(60, dtype=np.int64) * SECOND
+    plain = np.full(60, 100.0) if kind is Kind.GAUGE else np.arange(60) * 100.0
+    odd = plain.copy()
+    odd[20] = absurd
+    metric, column = Metric("m", unit, kind), Column(period=1.0, rated=500.0)
+    span = 60 * SECOND
+    good = roll(time, plain, metric, column, start=0, end=span, span=span)
+    cells = roll(time, odd, metric, column, start=0, end=span, span=span)
+    assert 0 <= cells.joules[0] <= good.joules[0]
+    assert cells.joules[0] >= good.joules[0] * 0.9
+    assert np.isfinite(cells.sum).all()

@@ -48,6 +48,10 @@ UNRATED_STEP: Final = 1e8
 """Watts up to which a step is believed where `rated` is unknown: a dip to zero and back is no 1,000 kWh."""
 
 
+MOST_STEP: Final = 9e12
+"""Joules between two readings that int64 microjoules hold; a larger step is no energy, and a larger drop a new era."""
+
+
 class Steps(Struct, frozen=True, eq=False):
     """What lies between n samples: `energy` (microjoules, >= 0) and `broken` (a new era begins), both of n - 1."""
 
@@ -61,7 +65,7 @@ def differences(values: Values) -> Joules:
     A total may exceed what int64 holds in microjoules (2.5 GWh): whole joules and the rest are subtracted apart.
     """
     whole = np.floor(values)
-    steps = np.diff(whole, axis=0).astype(np.int64)
+    steps = np.clip(np.diff(whole, axis=0), -MOST_STEP, MOST_STEP).astype(np.int64)
     steps *= MICROJOULES
     if not np.array_equal(whole, values):
         rest = np.rint((values - whole) * MICROJOULES)

@@ -66,6 +66,11 @@ class Cells(Struct, frozen=True, eq=False):
         return len(self.start)
 
 
+MOST: Final = {Nature.POWER: 1e8, Nature.REGISTER: 1e15, Nature.DELTA: 1e12}
+"""Watts and joules that no meter means: int64 microjoules hold 2.5 GWh, which 100 MW draw in a day."""
+MOST_OF_LEVELS: Final = 1e290
+"""A sum of as many as a day holds is finite."""
+
 _FLOATS: Final = ("sum", "min", "max", "first", "last")
 _ADDED: Final = ("count", "joules", "lower", "upper", "covered", "gaps", "resets")
 _SLACKS: Final = ("down_head", "up_head", "down_tail", "up_tail")
@@ -92,7 +97,7 @@ def roll_many(
     """
     if span <= 0 or span % FINEST or start % span or end % span:
         raise ValueError(f"cells of {span} ns in [{start}, {end}): these are no multiples of 10 s and of each other")
-    blocks = list(split(time, values, present, run))
+    blocks = list(split(time, values, present, run, believed(metrics)))
     parts: list[list[Cells]] = [[] for _ in metrics]
     for a, b in hours(start, end):
         edges = np.arange(a, b + FINEST, FINEST, dtype=np.int64)
@@ -150,10 +155,21 @@ class Samples(NamedTuple):
         return Samples(self.places, self.time[keep], self.values[keep], self.run[keep], first, last)
 
 
-def split(time: Times, values: Values, present: Mask | None, run: Times | None) -> Iterator[Samples]:
-    """Yield the series that are there in every frame and finite, then the others, those with equal holes together."""
+def believed(metrics: Sequence[Metric]) -> Values:
+    """Return the magnitude from which a value of each metric is taken for none, float64[k] (`MOST`)."""
+    return np.array([MOST.get(nature(metric), MOST_OF_LEVELS) for metric in metrics])
+
+
+def split(time: Times, values: Values, present: Mask | None, run: Times | None, most: Values) -> Iterator[Samples]:
+    """Yield the series that are there in every frame and finite, then the others, those with equal holes together.
+
+    What is not smaller than `most` float64[k] in magnitude is taken for NaN.
+    """
+    flat = values.ravel(order="K")
     with np.errstate(invalid="ignore", over="ignore"):
-        clean = bool(np.isfinite(values.sum()))  # a finite sum has finite terms, and is soon had
+        clean = bool(flat @ flat < most.min(initial=np.inf) ** 2)  # then every term is small and finite; soon had
+    if not clean:
+        values = np.where(np.abs(values) < most, values, np.nan)
     whole = np.full(values.shape[1], True) if clean else np.isfinite(values).all(axis=0)
     if present is not None:
         whole &= present.all(axis=0)

@@ -9,9 +9,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from wattline.core.rollup import HOUR, Samples, hours, split
+from wattline.core.rollup import HOUR, Samples, believed, hours, split
 from wattline.core.window import Hour, joined
-from wattline.model import Times
+from wattline.model import Metric, Times
 from wattline.plugin import Block
 
 Evaluate = Callable[[Hour, int, int], None]
@@ -21,9 +21,12 @@ Evaluate = Callable[[Hour, int, int], None]
 class Hours:
     """Gathers blocks, ascending, and calls `evaluate` for each hour of [start, end) once its neighbours are known."""
 
-    def __init__(self, places: Mapping[int, int], start: int, end: int, evaluate: Evaluate) -> None:
-        """`places` numbers the series by id, as `evaluate` is to know them."""
+    def __init__(
+        self, places: Mapping[int, int], metrics: Sequence[Metric], start: int, end: int, evaluate: Evaluate
+    ) -> None:
+        """`places` numbers the series by id, as `evaluate` is to know them; `metrics` are theirs, by that number."""
         self._place = places
+        self._most = believed(metrics)
         self._start, self._end, self._evaluate = start, end, evaluate
         self._waiting: dict[tuple[int, ...], Hour] = {}
         self._group: dict[int, tuple[int, ...]] = {}
@@ -44,11 +47,12 @@ class Hours:
             return
         edges = np.arange(block.time[0] // HOUR * HOUR, block.time[-1] + 1, HOUR)
         bounds = [*np.searchsorted(block.time, edges).tolist(), len(block.time)]
+        most = self._most[[self._place[one] for one in block.ids]]
         for a, b in pairwise(bounds):
             if a < b:
                 present = None if block.present is None else block.present[a:b]
                 run = None if block.run is None else block.run[a:b]
-                for part in split(block.time[a:b], block.values[a:b], present, run):
+                for part in split(block.time[a:b], block.values[a:b], present, run, most):
                     if len(part.time):
                         places = [self._place[block.ids[i]] for i in part.places]
                         yield part._replace(places=places, run=_numbered(part, run))

@@ -141,7 +141,8 @@ class _Question(Struct, frozen=True, eq=False):
     def ask_samples(self, start: int, end: int) -> None:
         """Read the samples of whole hours: what a gap, a jitter or a run is worth is a matter of the hour (rollup)."""
         first, last = start - start % HOUR, end + -end % HOUR
-        Hours(self.places, start, end, self._add).take(self.store.samples(list(self.places), first, last, around=True))
+        samples = self.store.samples(list(self.places), first, last, around=True)
+        Hours(self.places, self.metrics, start, end, self._add).take(samples)
 
     def _add(self, hour: Hour, start: int, end: int) -> None:
         for part in between(hour, self.metrics, self.columns, start, end):
