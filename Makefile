@@ -27,7 +27,7 @@ check: setup  ## format, lint, types, import rules
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-timing 2>/dev/null || $(BIN)/lint-imports
+	@$(BIN)/lint-imports
 
 format: setup  ## put the code into the house style
 	@$(BIN)/ruff check --fix .

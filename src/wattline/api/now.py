@@ -54,6 +54,8 @@ class Plan(Struct, frozen=True):
     """Which series stand for which device; good for some seconds."""
 
     made: int
+    series: int
+    """How many series had been committed when it was made: a new one asks for a new plan."""
     devices: Mapping[str, Device]
     chosen: Mapping[str, Choice]
     roots: frozenset[str]
@@ -97,7 +99,7 @@ class Board:
         return self._answer
 
     def _compute(self, now: int, latest: Sequence[Latest], meters: MeterCounts) -> Now:
-        plan, site = self._planned(now), self._view.site
+        plan, site = self._planned(now, sum(len(one.layout) for one in latest)), self._view.site
         today = self._energy(plan, now)
         values = _registers(self._view, plan, now) | _powers(plan, latest)
         ranked = sorted((_device(plan, name, values.get(name), now) for name in plan.chosen), key=_rank)
@@ -115,17 +117,18 @@ class Board:
             meters=meters,
         )
 
-    def _planned(self, now: int) -> Plan:
+    def _planned(self, now: int, series: int) -> Plan:
         plan = self._plan
-        if plan is None or not 0 <= now - plan.made < PLAN_KEPT:
+        if plan is None or plan.series != series or not 0 <= now - plan.made < PLAN_KEPT:
             devices, entries = self._view.store.devices(), self._view.store.entries()
             chosen = choose(devices, entries)
-            plan = Plan(now, {one.name: one for one in devices}, chosen, frozenset(roots(devices, chosen)), {})
+            found = frozenset(roots(devices, chosen))
+            plan = Plan(now, series, {one.name: one for one in devices}, chosen, found, {})
             self._plan = plan
         return plan
 
     def _energy(self, plan: Plan, now: int) -> Energy | None:
-        since = day_start(now, self._view.site.timezone or "UTC")
+        since = day_start(now, self._view.site.timezone)
         today = self._today
         if today is None or today.since != since or not today.until - TODAY_SHARE * TODAY_KEPT < now < today.until:
             began = self._view.clock()

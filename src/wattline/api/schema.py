@@ -172,11 +172,15 @@ class MeterCounts(Struct, frozen=True):
 
 
 class Status(Struct, frozen=True):
-    """How the program is doing: `uptime` in seconds, losses counted where they happened."""
+    """How the program is doing: `uptime` in seconds, losses counted where they happened.
+
+    `timezone` is the name of the zone whose days are the site's.
+    """
 
     version: str
     started: str
     uptime: float
+    timezone: str
     store: dict[str, int | float | str]
     meters: MeterCounts
     losses: dict[str, float]

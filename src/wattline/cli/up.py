@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import logging
 import signal
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -85,15 +87,25 @@ def up(config: Path | None, data: Path | None, listen: str | None, meters: tuple
     SIGTERM (or Ctrl-C) stops within seconds with everything acknowledged safe; SIGHUP reads the configuration again.
     """  # noqa: D301 - click wants the character itself
     options = Options(config, data, listen, meters, demo)
-    registry = Registry.installed()
+    faults: list[str] = []
     try:
-        with _loop_factory() as runner:
-            runner.run(_serve(options, registry))
-    except WattlineError as error:
-        raise click.ClickException(str(error)) from error
+        with _runner() as runner:
+            runner.run(_serve(options, Registry.installed()))
+    except* WattlineError as group:
+        faults = [str(error) for error in _leaves(group)]
+    if faults:
+        raise click.ClickException("\n".join(dict.fromkeys(faults)))
 
 
-def _loop_factory() -> asyncio.Runner:
+def _leaves(group: BaseExceptionGroup[WattlineError]) -> Iterator[WattlineError]:
+    for one in group.exceptions:
+        if isinstance(one, BaseExceptionGroup):
+            yield from _leaves(one)
+        else:
+            yield one
+
+
+def _runner() -> asyncio.Runner:
     """Return a runner on uvloop where that is installed."""
     try:
         import uvloop
@@ -103,8 +115,10 @@ def _loop_factory() -> asyncio.Runner:
 
 
 async def _serve(options: Options, registry: Registry) -> None:
-    console = Console(stderr=True, highlight=False)
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
     site, unread = await _readable(options.site(registry), registry, options)
+    logging.basicConfig(level=site.log.upper(), format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
     with _listening(site) as listener:
         clock = SystemClock()
         engine = Engine(site, registry, clock=clock)

@@ -107,7 +107,6 @@ def examine(source: Path | str, registry: Registry, *, overrides: Mapping[str, A
         host=keys.host or socket.gethostname(),
         data=Path(keys.data).expanduser() if keys.data else state_directory(),
         listen=keys.listen,
-        timezone=keys.timezone,
         price_per_kwh=keys.price_per_kwh,
         currency=keys.currency,
         commit_every=float(keys.commit_every),

@@ -25,6 +25,23 @@ def state_directory() -> Path:
     return (Path(given) if given.startswith("/") else Path.home() / ".local" / "state") / "wattline"
 
 
+def zone(name: str) -> ZoneInfo:
+    """Return a time zone. Raises ValueError when there is none of that name."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"there is no time zone {name!r}; write it as Europe/Paris") from error
+
+
+def local_timezone() -> str:
+    """Return the name of this host's time zone (TZ, /etc/localtime: tzset(3), localtime(5)); UTC where it has none."""
+    named = os.environ.get("TZ", "").removeprefix(":") or os.path.realpath("/etc/localtime").partition("/zoneinfo/")[2]
+    try:
+        return zone(named).key
+    except ValueError:
+        return "UTC"
+
+
 class MeterConfig(Struct, frozen=True, kw_only=True):
     """One meter: who reads it, with which options, how often. Equal configurations read the same thing."""
 
@@ -124,7 +141,8 @@ class Site(Struct, frozen=True, kw_only=True):
     listen: str = "127.0.0.1:8780"
     data: Path = field(default_factory=state_directory)
     """The directory of the store and of the spools."""
-    timezone: str = ""
+    timezone: str = field(default_factory=local_timezone)
+    """IANA name of the zone whose days are the site's; that of this host where nobody says."""
     price_per_kwh: Decimal | None = None
     currency: str = "EUR"
     commit_every: float = 1.0
@@ -152,14 +170,6 @@ def split_listen(text: str) -> tuple[str, int]:
     if not colon or not port.isdecimal() or int(port) > _PORT_MAX:
         raise ValueError(f"{text!r} is no address to listen on, such as 127.0.0.1:8780 (port 0: any)")
     return host.strip("[]") or "127.0.0.1", int(port)
-
-
-def zone(name: str) -> ZoneInfo:
-    """Return a time zone. Raises ValueError when there is none of that name."""
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError(f"there is no time zone {name!r}; write it as Europe/Paris") from error
 
 
 def secrets(options: Any) -> frozenset[str]:

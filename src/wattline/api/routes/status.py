@@ -24,6 +24,7 @@ async def status(seen: Seen) -> Response[Status]:
             version=__version__,
             started=now_text(seen.started),
             uptime=(seen.clock() - seen.started) / NANOSECONDS,
+            timezone=seen.site.timezone,
             store={name: stamp(int(value)) if name in TIMES else value for name, value in held.items()},
             meters=MeterCounts.of(seen.health.meters()),
             losses=dict(seen.health.counters()),
