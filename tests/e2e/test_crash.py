@@ -21,7 +21,7 @@ OPTIONS = SimConfig(host="rack", servers=16, frames=FRAMES, wrap=50_000)
 
 
 def store_of(path):
-    return Sqlite(SqliteConfig(path=str(path / "wattline.db"), read_only=True))
+    return Sqlite(SqliteConfig(path=str(path / "wattline.sqlite"), read_only=True))
 
 
 @pytest.fixture
