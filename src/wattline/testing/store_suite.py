@@ -15,10 +15,8 @@ most promises below are tried before and after.
 
 # ruff: noqa: D102 - the name of a test says what is promised
 
-import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from typing import Any
 
@@ -29,8 +27,9 @@ from hypothesis import strategies as st
 
 from wattline.errors import Refused
 from wattline.model import Batch, Cause, Column, Device, Kind, Layout, Metric, Outage, Run, Series, pack_mask
-from wattline.plugin import Entry, Store
+from wattline.plugin import Store
 from wattline.testing.memory import MemoryStore
+from wattline.testing.opened import ALWAYS, Opened, opened
 from wattline.testing.store_scenario import (
     BEGIN,
     ENERGY,
@@ -41,7 +40,6 @@ from wattline.testing.store_scenario import (
     POWER,
     STATE,
     bits,
-    by_key,
     check_cells,
     compare,
     histories,
@@ -52,56 +50,10 @@ from wattline.units import NANOSECONDS, Unit
 
 Factory = Callable[[str], Store[Any]]
 SECOND = NANOSECONDS
-ALWAYS = (BEGIN - 100 * HOUR, BEGIN + 100 * HOUR)
 WHOLE = (BEGIN - HOUR, BEGIN + 4 * HOUR)
 """Holds every random history."""
 ONE = Layout.of([Series.of("rack-1", POWER)], [Column(period=1.0, rated=2000.0)])
 _names = (f"store-{n}" for n in count())
-
-
-class Opened:
-    """A store with an event loop of its own, driven from a test that is no coroutine."""
-
-    def __init__(self, store: Store[Any], runner: asyncio.Runner) -> None:
-        self.store = store
-        self._runner = runner
-
-    def run(self, work: Coroutine[Any, Any, object]) -> None:
-        """Wait for what a method of the store began."""
-        self._runner.run(work)
-
-    def write(self, *batches: Batch) -> None:
-        """Write and wait for the acknowledgement."""
-        self.run(self.store.write(batches))
-
-    def note(self, outages: Sequence[Outage] = (), runs: Sequence[Run] = ()) -> None:
-        """Note outages and lives."""
-        self.run(self.store.note(outages, runs))
-
-    def entry(self, series: Series) -> Entry:
-        """Return the entry of a series."""
-        return by_key(self.store.entries())[series.key]
-
-    def held(self, series: Series, window: tuple[int, int] = ALWAYS) -> list[tuple[int, int]]:
-        """Return (time, bits of the value) of one series."""
-        number = self.entry(series).id
-        return written(self.store.samples([number], *window)).get(number, [])
-
-    def around(self, series: Series, start: int, end: int) -> list[int]:
-        """Return the times of a window and its neighbours."""
-        number = self.entry(series).id
-        return [t for t, _ in written(self.store.samples([number], start, end, around=True)).get(number, [])]
-
-
-@contextmanager
-def opened(store: Store[Any]) -> Iterator[Opened]:
-    """Open a store and close it at the end."""
-    with asyncio.Runner() as runner:
-        runner.run(store.open())
-        try:
-            yield Opened(store, runner)
-        finally:
-            runner.run(store.close())
 
 
 def frames(times: Sequence[int], values: Sequence[float], *, run: int = 1, sequence: int = 1) -> Batch:
