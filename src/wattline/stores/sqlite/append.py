@@ -164,6 +164,8 @@ def insert(
         "insert into dirty values(?,?,?) on conflict do update set seq=excluded.seq",
         ((*unmark(mark), seq) for mark in fresh),
     )
+    if found.late:
+        connection.execute("update meta set value=value+? where name='late'", (found.late,))
     return Committed(parse(seq, body), len(body)), marks
 
 

@@ -13,6 +13,7 @@ from wattline.errors import WattlineError
 from wattline.stores.sqlite.close_hours import close_hours, dirty_hours
 from wattline.stores.sqlite.fold import fold
 from wattline.stores.sqlite.lease import Lease
+from wattline.stores.sqlite.thin import Due, Retention, due, thin
 from wattline.stores.sqlite.vault import Vault
 from wattline.stores.sqlite.verify import shrink
 from wattline.units import NANOSECONDS
@@ -35,10 +36,12 @@ class Pace(NamedTuple):
 class Keeper:
     """Owns the thread and the lease."""
 
-    def __init__(self, vault: Vault, clock: Callable[[], int], pace: Pace) -> None:
+    def __init__(self, vault: Vault, clock: Callable[[], int], pace: Pace, retention: Retention) -> None:
         self._vault = vault
         self._clock = clock
         self._pace = pace
+        self._retention = retention
+        self._over: Due | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="wattline-fold")
         self._running: Future[None] | None = None
         self._round = 0
@@ -63,8 +66,10 @@ class Keeper:
         """Fold everything and close every hour that is over, now."""
         if self._leased():
             with self._work:
-                self._touched = fold(self._vault) and set()
+                fold(self._vault)
+                self._touched = set()
                 self._close(None)
+                self._thin()
 
     def stop(self) -> None:
         """Fold what is staged, close hours for a while, and end the thread."""
@@ -91,10 +96,19 @@ class Keeper:
                     if vault.staged_bytes >= self._pace.bytes or is_old:
                         self._touched = fold(vault)
                     self._close(None)
+                    self._thin()
                     self._trim(2 * self._pace.bytes)
             self.fault = ""
         except WattlineError as error:
             self.fault = str(error)
+
+    def _thin(self) -> None:
+        """Let go what is over, once an hour has gone by."""
+        over = due(self._retention, self._clock())
+        if over != self._over and (over.raw or any(over.levels.values())):
+            while thin(self._vault, over) and not self._stopping:
+                pass
+            self._over = over
 
     def _trim(self, keep: int) -> None:
         """Give free pages back that exceed `keep` bytes; what folds free is mostly needed by the next."""

@@ -261,6 +261,7 @@ def reach(reader: Reader) -> tuple[int, int]:
             (connection.execute("select min(start) from chunk").fetchone()[0],
              connection.execute("select max(start) from chunk").fetchone()[0]),
             *connection.execute("select min(first), max(last) from staged"),
+            *connection.execute("select value, null from meta where name='oldest'"),
         ]  # fmt: skip
     lows, highs = [low for low, _ in edges if low is not None], [high for _, high in edges if high is not None]
     return (min(lows) // HOUR * HOUR, max(highs) // HOUR * HOUR + HOUR) if lows else (0, 0)

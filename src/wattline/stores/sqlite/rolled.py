@@ -26,8 +26,9 @@ Span = tuple[int, int]
 """Hours [start, end) in ns."""
 
 
-def cells(reader: Reader, window: Window, start: int, end: int, span: int) -> Iterator[dict[int, Cells]]:
-    """Yield roll-ups by series, a UTC day or one span at a time."""
+def cells(reader: Reader, window: Window, between: Span, span: int, thinned: int) -> Iterator[dict[int, Cells]]:
+    """Yield roll-ups by series, a UTC day or one span at a time. Samples before `thinned` may have gone."""
+    start, end = between
     if span <= 0 or span % FINEST:
         raise Refused(f"a roll-up spans a multiple of 10 s, not {span / NANOSECONDS} s")
     if start % span or end % span:
@@ -37,7 +38,7 @@ def cells(reader: Reader, window: Window, start: int, end: int, span: int) -> It
     step = max(1, DAY // span) * span
     level = QUARTER if span % QUARTER == 0 else MINUTE if span % MINUTE == 0 else FINEST
     for a in range(start, end, step):
-        found = _slice(reader, window, (a, min(end, a + step)), level, span)
+        found = _slice(reader, window, (a, min(end, a + step)), (level, span), thinned)
         if found := {number: own for number, own in found.items() if len(own)}:
             yield found
 
@@ -71,14 +72,16 @@ def rolled(
         )
 
 
-def _slice(reader: Reader, window: Window, between: Span, level: int, span: int) -> dict[int, Cells]:
-    """Return the cells of one slice."""
-    start, end = between
-    if level == FINEST:
+def _slice(reader: Reader, window: Window, between: Span, spans: tuple[int, int], thinned: int) -> dict[int, Cells]:
+    """Return the cells of one slice; `spans` are the level to make them from and their own."""
+    (start, end), (level, span) = between, spans
+    if level == FINEST and start >= thinned:
         return from_samples(reader, window, window.groups, between, span)
     first, last = start // HOUR * HOUR, -(-end // HOUR) * HOUR
     by_plan: dict[tuple[Span, ...], list[Group]] = {}
-    for group, stale in _stale(reader, window, first, last).items():
+    for group, stale in _stale(reader, window, first, last, level == FINEST).items():
+        if not window.shares(group):
+            stale = _clipped(stale, thinned, last)  # noqa: PLW2901 - what has gone cannot be read again
         by_plan.setdefault(tuple(stale), []).append(group)
     parts: dict[int, list[Cells]] = {}
     for plan, groups in by_plan.items():
@@ -95,7 +98,7 @@ def _slice(reader: Reader, window: Window, between: Span, level: int, span: int)
 def _kept(reader: Reader, window: Window, groups: Sequence[Group], segment: Span, level: int) -> dict[int, Cells]:
     """Return what is kept of hours that are not stale."""
     start, end = segment
-    period = HOUR if level == MINUTE else DAY
+    period = DAY if level == QUARTER else HOUR
     found: dict[int, Cells] = {}
     for group in groups:
         family = group.families[0]
@@ -113,13 +116,13 @@ def _kept(reader: Reader, window: Window, groups: Sequence[Group], segment: Span
     return found
 
 
-def _stale(reader: Reader, window: Window, first: int, last: int) -> dict[Group, list[Span]]:
+def _stale(reader: Reader, window: Window, first: int, last: int, everything: bool) -> dict[Group, list[Span]]:
     """Return the hours of [first, last) that must be made from samples, by group, joined and ascending."""
     stale: dict[Group, list[Span]] = {}
     by_runs: dict[tuple[Span, ...], list[Group]] = {}
     with reader.snapshot() as connection:
         for group in window.groups:
-            if len(group.families) > 1 or window.shares(group):
+            if everything or len(group.families) > 1 or window.shares(group):
                 stale[group] = [(first, last)]
                 continue
             family = group.families[0]

@@ -17,7 +17,8 @@ from wattline.stores.sqlite.figures import figures
 from wattline.stores.sqlite.keeper import Keeper, Pace
 from wattline.stores.sqlite.pieces import Piece
 from wattline.stores.sqlite.read import Group, Window, block, hours, slices
-from wattline.stores.sqlite.vault import Vault, last_seq
+from wattline.stores.sqlite.thin import Retention
+from wattline.stores.sqlite.vault import Vault, last_seq, thinned_until
 from wattline.stores.sqlite.verify import Progress, compact, verify
 from wattline.units import NANOSECONDS
 
@@ -38,6 +39,8 @@ class SqliteConfig(Config, frozen=True, kw_only=True):
     """Fold them after this time at the latest."""
     grace: Annotated[float, Meta(ge=0)] = 120.0
     """Seconds after the end of an hour when it is closed; what comes later is merged all the same."""
+    retention: Retention = Retention()
+    """How long samples and roll-ups are kept; for ever, unless it is said."""
 
 
 class Sqlite(Store[SqliteConfig]):
@@ -67,7 +70,7 @@ class Sqlite(Store[SqliteConfig]):
         if not self.config.read_only:
             config = self.config
             pace = Pace(config.fold_bytes, int(config.fold_seconds * NANOSECONDS), int(config.grace * NANOSECONDS))
-            self._keeper = Keeper(self._vault, self._clock, pace)
+            self._keeper = Keeper(self._vault, self._clock, pace, config.retention)
             await self._in_writer(self._keeper.wake)
 
     async def close(self) -> None:
@@ -101,12 +104,13 @@ class Sqlite(Store[SqliteConfig]):
     def _write(self, batches: Sequence[Batch]) -> None:
         vault = self._open_vault()
         for _ in range(_ATTEMPTS):
-            found = append.collect(batches, vault.catalogue, 0)
+            found = append.collect(batches, vault.catalogue, vault.thinned)
             if not len(found.directory) and not found.plan:
                 return
             with vault.transaction() as connection:
                 version = connection.execute("select value from meta where name='catalogue'").fetchone()[0]
-                is_current = (version, last_seq(connection)) == (vault.catalogue.version, vault.seq)
+                is_current = (version, last_seq(connection), thinned_until(connection)) == (
+                    vault.catalogue.version, vault.seq, vault.thinned)  # fmt: skip
                 if is_current:
                     held = self._keeper is not None and self._keeper.lease.held
                     row, marks = append.insert(connection, found, vault.catalogue, vault.marked if held else None)
@@ -168,7 +172,9 @@ class Sqlite(Store[SqliteConfig]):
 
     def cells(self, ids: Sequence[int], start: int, end: int, span: int) -> Iterator[Mapping[int, Cells]]:
         """See `Store.cells`."""
-        return rolled.cells(self._open_vault().reader, self._window(ids), start, end, span)
+        window = self._window(ids)
+        vault = self._open_vault()
+        return rolled.cells(vault.reader, window, (start, end), span, vault.thinned)
 
     def texts(self, series: int) -> Sequence[str]:
         """See `Store.texts`."""

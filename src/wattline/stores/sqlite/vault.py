@@ -42,6 +42,8 @@ class Vault:
             with self.reader.snapshot() as connection:
                 check(path, connection)
         self.catalogue = Catalogue()
+        self.thinned = 0
+        """Before this time (ns) samples may have gone, and none are taken."""
         self.seq = 0
         """The staged row that was committed last, as far as this program knows."""
         self.refresh()
@@ -65,6 +67,7 @@ class Vault:
     def refresh(self) -> Catalogue:
         """Return the catalogue as the file has it, read again where another program has changed it."""
         with self.reader.snapshot() as connection:
+            self.thinned = thinned_until(connection)
             if connection.execute("select value from meta where name='catalogue'").fetchone()[0] != (
                 self.catalogue.version
             ):
@@ -96,6 +99,7 @@ class Vault:
         with self.guard:
             self.catalogue = catalogue
             self.seq = last_seq(connection)
+            self.thinned = thinned_until(connection)
 
     def last(self, since: int) -> dict[int, tuple[int, float]]:
         """Return the newest (time, value) of every series that has one at or after `since`."""
@@ -128,3 +132,8 @@ def last_seq(connection: sqlite3.Connection) -> int:
     """Return the number of the staged row that was committed last, though it may be folded and gone."""
     row = connection.execute("select seq from sqlite_sequence where name='staged'").fetchone()
     return row[0] if row else 0
+
+
+def thinned_until(connection: sqlite3.Connection) -> int:
+    """Return the time before which samples may have gone (ns)."""
+    return int(connection.execute("select value from meta where name='thinned'").fetchone()[0])

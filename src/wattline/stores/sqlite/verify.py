@@ -29,7 +29,7 @@ class Progress(Struct, frozen=True):
     task: str
     done: int
     total: int
-    faults: tuple[str, ...] = ()
+    lines: tuple[str, ...] = ()
 
 
 def verify(vault: Vault) -> Iterator[Progress]:
