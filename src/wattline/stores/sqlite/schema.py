@@ -113,7 +113,7 @@ def prepare(path: Path) -> None:
         if not connection.execute("select count(*) from sqlite_master").fetchone()[0]:
             _create(connection)
         check(path, connection)
-        _migrate(connection)
+        migrate(connection, MIGRATIONS)
     finally:
         connection.close()
 
@@ -147,12 +147,13 @@ def _create(connection: sqlite3.Connection) -> None:
         raise
 
 
-def _migrate(connection: sqlite3.Connection) -> None:
+def migrate(connection: sqlite3.Connection, steps: dict[int, Callable[[sqlite3.Connection], None]]) -> None:
+    """Bring an older make up to date: all steps from its version on in one transaction, or none."""
     connection.execute("begin immediate")
     try:
         version = connection.execute("pragma user_version").fetchone()[0]
         for make in range(version, VERSION):
-            MIGRATIONS[make](connection)
+            steps[make](connection)
         connection.execute(f"pragma user_version={VERSION}")
         connection.execute("commit")
     except BaseException:

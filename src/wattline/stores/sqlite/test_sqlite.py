@@ -1,13 +1,559 @@
+"""The SQLite store: the contract, and what a file on a disk adds to it."""
+
+import asyncio
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from contextlib import asynccontextmanager
+
+import numpy as np
 import pytest
 
+from wattline.errors import Misconfigured, Refused, Unreachable
+from wattline.model import Batch, Column, Kind, Layout, Metric, Series, pack_mask
+from wattline.stores.sqlite import schema
+from wattline.stores.sqlite.lease import Lease
+from wattline.stores.sqlite.received import Life
 from wattline.stores.sqlite.store import Sqlite, SqliteConfig
+from wattline.stores.sqlite.thin import Retention
+from wattline.testing.folder import SINK_HEADINGS, check_misspelt, check_readme, check_sample
+from wattline.testing.store_scenario import BEGIN, check_cells, written
 from wattline.testing.store_suite import StoreSuite
+from wattline.units import NANOSECONDS, Unit
+
+SECOND, HOUR = NANOSECONDS, 3600 * NANOSECONDS
+POWER = Metric("power_watts", Unit.WATT, Kind.GAUGE)
+ENERGY = Metric("energy_joules", Unit.JOULE, Kind.COUNTER)
+ALWAYS = (0, 2**62)
 
 
-class TestSqlite(StoreSuite):
+class TestContract(StoreSuite):
     @pytest.fixture
     def factory(self, tmp_path):
         return lambda name: Sqlite(SqliteConfig(path=str(tmp_path / name)))
 
     def keep_house(self, opened):
         opened._runner.run(opened.store.settle())
+
+
+def layout(meter, k=4):
+    metrics = (POWER, ENERGY)
+    return Layout.of(
+        [Series.of(f"{meter}/outlet-{i}", metrics[i % 2]) for i in range(k)], [Column(period=1.0, rated=900.0)] * k
+    )
+
+
+def value(meter, series, second):
+    """Return what the meter shows: a function of series and time, so that any loss or swap is seen."""
+    return float((meter * 7919 + series * 104_729 + second * 31) % 5000) / 10
+
+
+def frames(of, meter, seconds, sequence, *, run=1, source=None):
+    seconds = np.asarray(seconds)
+    values = np.array([[value(meter, i, int(s)) for i in range(len(of))] for s in seconds])
+    return Batch(of, BEGIN + seconds * SECOND, values, None, {}, source or f"m{meter}", run, sequence)
+
+
+@asynccontextmanager
+async def opened(path, clock=None, **options):
+    arguments = () if clock is None else (clock,)
+    store = Sqlite(SqliteConfig(path=str(path), **options), *arguments)
+    await store.open()
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+def sound(store):
+    return [line for step in store.verify() for line in step.lines]
+
+
+def held(store):
+    """Return (time, value) of every series, and assert that no sample is there twice."""
+    entries = store.entries()
+    found = written(store.samples([entry.id for entry in entries], *ALWAYS))
+    for samples in found.values():
+        times = [time for time, _ in samples]
+        assert len(times) == len(set(times)), "a sample is there twice"
+    by_id = {entry.id: entry.series.device for entry in entries}
+    return {
+        by_id[number]: {t: float(np.array([v], np.int64).view(np.float64)[0]) for t, v in samples}
+        for number, samples in found.items()
+    }
+
+
+# --- the file ---
+
+
+async def test_the_directory_is_made_and_the_file_is_ours(tmp_path):
+    path = tmp_path / "a" / "b" / "store.sqlite"
+    async with opened(path):
+        pass
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("pragma application_id").fetchone()[0] == schema.APPLICATION
+        assert connection.execute("pragma user_version").fetchone()[0] == schema.VERSION
+        assert connection.execute("pragma page_size").fetchone()[0] == schema.PAGE
+        assert connection.execute("pragma auto_vacuum").fetchone()[0] == 2
+        assert connection.execute("pragma journal_mode").fetchone()[0] == "wal"
+    connection.close()
+
+
+async def test_a_newer_store_is_refused_and_not_touched(tmp_path):
+    path = tmp_path / "s"
+    async with opened(path):
+        pass
+    connection = sqlite3.connect(path)
+    connection.execute("pragma user_version=99")
+    connection.close()
+    before = path.read_bytes()
+    with pytest.raises(Misconfigured, match="newer Wattline.*version 99"):
+        async with opened(path):
+            pass
+    assert path.read_bytes() == before
+
+
+async def test_an_older_store_is_brought_up_to_date_in_one_transaction(tmp_path):
+    path = tmp_path / "s"
+    async with opened(path):
+        pass
+    connection = sqlite3.connect(path, isolation_level=None)
+    steps = {0: lambda c: c.execute("create table fresh(x)")}
+    connection.execute("pragma user_version=0")
+    schema.migrate(connection, steps)
+    assert connection.execute("select count(*) from fresh").fetchone() == (0,)
+    assert connection.execute("pragma user_version").fetchone() == (schema.VERSION,)
+
+    def fails(c):
+        c.execute("create table half(x)")
+        c.execute("create table half(x)")
+
+    connection.execute("pragma user_version=0")
+    with pytest.raises(sqlite3.OperationalError):
+        schema.migrate(connection, {0: fails})
+    assert connection.execute("select count(*) from sqlite_master where name='half'").fetchone() == (0,)
+    assert connection.execute("pragma user_version").fetchone() == (0,)
+    connection.close()
+
+
+@pytest.mark.parametrize("content", [b"not a database at all, only words" * 99, None])
+async def test_a_file_that_is_no_store_is_refused(tmp_path, content):
+    path = tmp_path / "s"
+    if content is None:
+        connection = sqlite3.connect(path)
+        connection.execute("create table theirs(x)")
+        connection.close()
+    else:
+        path.write_bytes(content)
+    before = path.read_bytes()
+    with pytest.raises(Misconfigured, match="no Wattline store"):
+        async with opened(path):
+            pass
+    assert path.read_bytes() == before
+
+
+async def test_a_directory_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Misconfigured, match="file"):
+        async with opened(tmp_path / "file" / "deep" / "s"):
+            pass
+
+
+async def test_reading_alone_writes_nothing(tmp_path):
+    path = tmp_path / "s"
+    with pytest.raises((Misconfigured, Unreachable)):
+        async with opened(path, read_only=True):
+            pass
+    async with opened(path) as store:
+        await store.write([frames(layout("a"), 0, [1, 2], 1)])
+        async with opened(path, read_only=True) as reader:
+            assert held(reader) == held(store)
+            with pytest.raises(Refused, match="reading alone"):
+                await reader.write([frames(layout("a"), 0, [3], 2)])
+            await store.write([frames(layout("new"), 1, [1], 1)])
+            assert len(reader.entries()) == 8
+            assert reader.last(0) == store.last(0)
+
+
+# --- folding and closing ---
+
+
+async def test_what_is_staged_and_what_is_folded_are_one(tmp_path):
+    of = layout("a", 3)
+    async with opened(tmp_path / "s") as store:
+        for sequence in range(1, 40):
+            await store.write([frames(of, 0, [sequence * 2, sequence * 2 + 4001 * (sequence % 2)], sequence)])
+            if sequence % 10 == 0:
+                await store.settle()
+        first = held(store)
+        figures = store.statistics()
+        assert figures["bytes_staged"] > 0
+        assert figures["bytes_chunks"] > 0
+        await store.settle()
+        assert held(store) == first
+        assert store.statistics()["bytes_staged"] == 0
+        assert sound(store) == []
+    async with opened(tmp_path / "s") as again:
+        assert held(again) == first
+
+
+async def test_a_repeat_has_no_effect_after_fold_and_reopening(tmp_path):
+    of = layout("a", 2)
+    async with opened(tmp_path / "s") as store:
+        await store.write([frames(of, 0, [1], 1), frames(of, 0, [2], 2), frames(of, 0, [9], 5)])
+        await store.settle()
+        await store.write([frames(of, 0, [3], 3)])
+    async with opened(tmp_path / "s") as store:
+        changed = frames(of, 3, [1, 2, 3, 9], 1)
+        for sequence in (1, 2, 3, 5):
+            await store.write([Batch(of, changed.time, changed.values, None, {}, "m0", 1, sequence)])
+        assert sorted(held(store)["a/outlet-0"]) == [BEGIN + s * SECOND for s in (1, 2, 3, 9)]
+        assert held(store)["a/outlet-0"][BEGIN + SECOND] == value(0, 0, 1)
+        await store.write([frames(of, 0, [4], 4)])
+        assert len(held(store)["a/outlet-0"]) == 5
+
+
+async def test_an_hour_is_one_chunk_when_it_has_closed_and_small(tmp_path):
+    of = layout("a", 20)
+    now = [BEGIN + 10 * SECOND]
+    async with opened(tmp_path / "s", clock=lambda: now[0], fold_bytes=1 << 16) as store:
+        for minute in range(60):
+            await store.write([frames(of, 0, np.arange(minute * 60, minute * 60 + 60), minute + 1)])
+        await store.settle()
+        assert store.statistics()["dirty_hours"] == 1, "the hour is not over"
+        now[0] = BEGIN + HOUR + 119 * SECOND
+        await store.settle()
+        assert store.statistics()["dirty_hours"] == 1, "late samples are waited for"
+        now[0] += 2 * SECOND
+        await store.settle()
+        figures = store.statistics()
+        assert (figures["chunks"], figures["dirty_hours"], figures["samples"]) == (1, 0, 72_000)
+        check_cells(store, store.entries(), BEGIN, BEGIN + HOUR)
+
+
+async def test_late_samples_change_the_roll_ups_of_their_neighbours(tmp_path):
+    of = layout("a", 2)
+    async with opened(tmp_path / "s") as store:
+        for sequence, hour in enumerate((0, 1, 2, 7, 8), start=1):
+            await store.write([frames(of, 0, np.arange(hour * 3600, hour * 3600 + 3600, 7), sequence)])
+            await store.settle()
+        ids = [entry.id for entry in store.entries()]
+        for sequence, second in enumerate((3 * 3600 + 5, 3599, 2 * 3600, 30 * 3600, -5), start=10):
+            await store.write([frames(of, 0, [second], sequence)])
+            for _ in range(2):
+                check_cells(store, store.entries(), BEGIN - HOUR, BEGIN + 40 * HOUR)
+                await store.settle()
+        assert store.statistics()["dirty_hours"] == 0
+        assert len(ids) == 2
+
+
+async def test_a_series_that_was_away_changes_the_hours_between(tmp_path):
+    of = layout("a", 4)
+    rng = np.random.default_rng(1)
+    async with opened(tmp_path / "s") as store:
+        for hour in range(8):
+            time = np.arange(hour * 3600, hour * 3600 + 3600, 11)
+            batch = frames(of, 0, time, hour + 1)
+            mask = rng.random(batch.values.shape) < 0.9
+            mask[:, 1] &= hour in {0, 6}
+            mask[:, 3] = False
+            await store.write([Batch(of, batch.time, batch.values, pack_mask(mask), {}, "m0", 1, hour + 1)])
+            check_cells(store, store.entries(), BEGIN, BEGIN + 8 * HOUR)
+            await store.settle()
+            check_cells(store, store.entries(), BEGIN, BEGIN + 8 * HOUR)
+
+
+async def test_wide_layouts_are_kept_in_stripes(tmp_path):
+    of = layout("a", 200)
+    async with opened(tmp_path / "s") as store:
+        await store.write([frames(of, 0, np.arange(300), 1)])
+        before = held(store)
+        await store.settle()
+        assert held(store) == before
+        assert store.statistics()["chunks"] == 4
+        assert sound(store) == []
+
+
+async def test_slices_are_bounded(tmp_path):
+    of = Layout.of([Series.of(f"fast-{i}", POWER) for i in range(60)])
+    time = BEGIN + np.arange(50_000) * (SECOND // 20)
+    values = np.tile(np.arange(50_000.0)[:, None], (1, 60))
+    async with opened(tmp_path / "s") as store:
+        await store.write([Batch(of, time, values, source="m", run=1, sequence=1)])
+        for _ in range(2):
+            sizes = [sum(b.values.size for b in blocks)
+                     for blocks in store.samples([e.id for e in store.entries()], *ALWAYS)]  # fmt: skip
+            assert sum(sizes) == 3_000_000
+            assert max(sizes) <= 1 << 20
+            await store.settle()
+
+
+# --- thinning ---
+
+
+async def test_what_is_over_goes_and_its_roll_ups_stay(tmp_path):
+    of, slow = layout("a", 2), Layout.of([Series.of("slow", POWER)], [Column(period=60.0)])
+    now = [BEGIN + 4 * HOUR]
+    async with opened(tmp_path / "s", clock=lambda: now[0]) as store:
+        for hour in range(3):
+            await store.write([frames(of, 0, np.arange(hour * 3600, hour * 3600 + 3600), hour + 1)])
+            await store.write([frames(slow, 1, np.arange(hour * 3600, hour * 3600 + 3600, 60), hour + 1)])
+        await store.settle()
+        ids = [entry.id for entry in store.entries()]
+        before = {s: list(store.cells(ids, BEGIN, BEGIN + 3 * HOUR, s * SECOND)) for s in (10, 60, 900)}
+    options = {"retention": Retention(raw=2 * 3600.0)}
+    async with opened(tmp_path / "s", clock=lambda: now[0], **options) as store:
+        await store.settle()
+        times = [t for blocks in store.samples(ids, *ALWAYS) for block in blocks for t in block.time.tolist()]
+        assert min(times) == BEGIN + 2 * HOUR
+        for span, want in before.items():
+            for number in ids if span > 10 else ids[:2]:
+                got = [part[number] for part in store.cells(ids, BEGIN, BEGIN + 3 * HOUR, span * SECOND)]
+                assert np.array_equal(np.concatenate([c.joules for c in got]),
+                                      np.concatenate([part[number].joules for part in want]))  # fmt: skip
+        await store.write([frames(of, 0, [60, 3 * 3600 + 1], 9)])
+        assert store.statistics()["late"] == 2, "two series, one frame"
+        assert held(store)["a/outlet-0"][BEGIN + (3 * 3600 + 1) * SECOND] == value(0, 0, 3 * 3600 + 1)
+        assert sound(store) == []
+
+
+# --- several programs ---
+
+WRITER = """
+import asyncio, sys
+import numpy as np
+sys.path.insert(0, sys.argv[1])
+from test_sqlite_writer import layout, frames
+from wattline.stores.sqlite.store import Sqlite, SqliteConfig
+
+async def main():
+    path, meter, count = sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+    store = Sqlite(SqliteConfig(path=path, fold_bytes=1 << 16, fold_seconds=0.01))
+    await store.open()
+    of = layout(f"meter-{meter}", 8)
+    first = 1 + max((t - 490_000 * 3600 * 10**9) // 10**9 for t, _ in store.last(0).values()) if store.last(0) else 0
+    for sequence in range(count):
+        second = first + sequence * 20
+        await store.write([frames(of, meter, np.arange(second, second + 20), sequence + 1, run=first + 1)])
+        print(second, flush=True)
+    await store.close()
+asyncio.run(main())
+"""
+
+
+@pytest.fixture
+def writer(tmp_path):
+    """Start programs that write, and tell what they acknowledged."""
+    module = tmp_path / "modules"
+    module.mkdir()
+    source = os.path.abspath(__file__)
+    (module / "test_sqlite_writer.py").write_text(
+        f"import importlib.util\nspec = importlib.util.spec_from_file_location('t', {source!r})\n"
+        "t = importlib.util.module_from_spec(spec)\nspec.loader.exec_module(t)\nlayout, frames = t.layout, t.frames\n"
+    )
+    programs = []
+
+    def start(path, meter, count):
+        program = subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(module), str(path), str(meter), str(count)],
+            stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        programs.append(program)
+        return program
+
+    yield start
+    for program in programs:
+        program.kill()
+        program.wait()
+        program.stdout.close()
+
+
+def check_acknowledged(store, meter, acknowledged):
+    found = held(store)
+    for second in acknowledged:
+        for s in range(second, second + 20):
+            for series in range(8):
+                got = found[f"meter-{meter}/outlet-{series}"].get(BEGIN + s * SECOND)
+                assert got == value(meter, series, s), f"second {s} of series {series} was acknowledged"
+
+
+async def test_kill_9_at_any_moment_loses_nothing_acknowledged(tmp_path, writer):
+    path, acknowledged = tmp_path / "s", []
+    rng = random.Random(5)
+    for _ in range(8):
+        program = writer(path, 0, 100_000)
+        for _ in range(rng.randint(2, 60)):
+            acknowledged.append(int(program.stdout.readline()))
+        program.send_signal(signal.SIGKILL)
+        acknowledged += [int(line) for line in program.stdout.read().splitlines()]
+        program.wait()
+        async with opened(path, read_only=True) as store:
+            assert sound(store) == []
+            check_acknowledged(store, 0, acknowledged)
+    async with opened(path) as store:
+        await store.settle()
+        assert sound(store) == []
+        check_acknowledged(store, 0, acknowledged)
+        check_cells(store, store.entries()[:2], BEGIN, BEGIN + HOUR)
+
+
+async def test_two_programs_write_and_others_read(tmp_path, writer):
+    path, acknowledged = tmp_path / "s", [[], []]
+    async with opened(path):
+        pass
+    programs = [writer(path, meter, 60) for meter in (0, 1)]
+
+    def follow(meter):
+        acknowledged[meter].extend(int(line) for line in programs[meter].stdout)
+
+    threads = [threading.Thread(target=follow, args=(meter,)) for meter in (0, 1)]
+    for thread in threads:
+        thread.start()
+    async with opened(path, read_only=True) as reader:
+        while any(program.poll() is None for program in programs):
+            known = [list(seconds) for seconds in acknowledged]
+            for meter, seconds in enumerate(known):
+                check_acknowledged(reader, meter, seconds[-3:])
+            await asyncio.to_thread(programs[0].wait, 60) if programs[1].poll() is not None else await asyncio.sleep(0)
+        for thread in threads:
+            thread.join(60)
+        assert [program.returncode for program in programs] == [0, 0]
+        assert [len(seconds) for seconds in acknowledged] == [60, 60]
+        for meter, seconds in enumerate(acknowledged):
+            check_acknowledged(reader, meter, seconds)
+        assert sound(reader) == []
+
+
+FULL = """
+import asyncio, resource, sys
+import numpy as np
+sys.path.insert(0, sys.argv[1])
+from test_sqlite_writer import layout, frames
+from wattline.errors import Unreachable
+from wattline.stores.sqlite.store import Sqlite, SqliteConfig
+
+async def main():
+    store = Sqlite(SqliteConfig(path=sys.argv[2], fold_bytes=1 << 18))
+    await store.open()
+    of, sequence, message = layout("meter-0", 8), 0, ""
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3_000_000, most))
+    done = []
+    while not message:
+        try:
+            await store.write([frames(of, 0, np.arange(sequence * 20, sequence * 20 + 20), sequence + 1)] )
+            done.append(sequence * 20)
+            sequence += 1
+        except Unreachable as error:
+            message = str(error)
+    try:
+        await store.settle()
+    except Unreachable:
+        pass
+    assert sum(len(b.time) for bs in store.samples([1], 0, 2**62) for b in bs) == 20 * len(done)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    for sequence in range(sequence, sequence + 5):
+        await store.write([frames(of, 0, np.arange(sequence * 20, sequence * 20 + 20), sequence + 1)])
+        done.append(sequence * 20)
+    await store.settle()
+    assert [line for step in store.verify() for line in step.lines] == []
+    await store.close()
+    print(message)
+    print(*done)
+asyncio.run(main())
+"""
+
+
+async def test_a_full_disk_is_said_plainly_and_nothing_is_lost(tmp_path, writer):
+    writer(tmp_path / "other", 0, 0).wait()
+    path = tmp_path / "s"
+    done = await asyncio.to_thread(
+        subprocess.run, [sys.executable, "-c", FULL, str(tmp_path / "modules"), str(path)],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    message, seconds = done.stdout.splitlines()
+    assert "disk full" in message
+    assert str(path) in message
+    async with opened(path) as store:
+        check_acknowledged(store, 0, [int(second) for second in seconds.split()])
+        assert sound(store) == []
+
+
+# --- care ---
+
+
+@pytest.mark.parametrize("table", ["chunk", "rollup"])
+async def test_verify_names_what_is_damaged(tmp_path, table):
+    path = tmp_path / "s"
+    async with opened(path) as store:
+        await store.write([frames(layout("a"), 0, np.arange(0, 3000, 10), 1)])
+        await store.settle()
+        assert sound(store) == []
+        connection = sqlite3.connect(path)
+        key, body = connection.execute(f"select rowid, body from {table}").fetchone()
+        wrong = bytearray(body)
+        wrong[len(body) // 2] ^= 0x40
+        with connection:
+            connection.execute(f"update {table} set body=? where rowid=?", (bytes(wrong), key))
+        connection.close()
+    async with opened(path, read_only=True) as store:
+        assert any(line.startswith(f"{table} {key}") for line in sound(store))
+
+
+async def test_compacting_gives_free_pages_back(tmp_path):
+    path = tmp_path / "s"
+    async with opened(path, fold_bytes=1 << 30) as store:
+        for sequence in range(1, 40):
+            await store.write([frames(layout("a", 60), 0, np.arange(sequence * 100, sequence * 100 + 100), sequence)])
+        before = held(store)
+        steps = list(store.compact())
+        assert all(step.done <= step.total for step in steps)
+        assert store.statistics()["bytes_free"] < 100_000
+        assert path.stat().st_size < 600_000
+        assert held(store) == before
+
+
+async def test_one_program_folds_and_a_dead_one_holds_nothing(tmp_path):
+    path = tmp_path / "s"
+    async with opened(path):
+        pass
+    connection = sqlite3.connect(path, isolation_level=None)
+    first, second = Lease(), Lease()
+    now = BEGIN
+    assert first.take(connection, now)
+    assert not second.take(connection, now)
+    assert second.take(connection, now + 61 * SECOND), "it ends by itself"
+    assert not first.take(connection, now + 61 * SECOND)
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    connection.execute("update lease set holder=rtrim(holder, '0123456789')")
+    host = connection.execute("select holder from lease").fetchone()[0].split()[0]
+    connection.execute("update lease set holder=?, until=?", (f"{host} {child.pid} 0", now + 10**15))
+    assert first.take(connection, now), "its holder is dead"
+    first.give_back(connection)
+    assert second.take(connection, now)
+    connection.close()
+
+
+def test_ranges_of_sequences_join():
+    life, rng = Life(1, 1), random.Random(3)
+    left = list(range(1, 400))
+    rng.shuffle(left)
+    for n, sequence in enumerate(left):
+        assert sequence not in life
+        life.add(sequence)
+        assert sequence in life
+        assert sum(last - first + 1 for first, last in life.ranges()) == n + 1
+        assert life.last == max(left[: n + 1])
+    assert life.ranges() == [(1, 399)]
+
+
+def test_the_folder_is_complete():
+    check_sample(Sqlite, "sqlite")
+    check_misspelt(Sqlite)
+    check_readme(Sqlite, SINK_HEADINGS)
