@@ -16,7 +16,7 @@ from wattline.stores.sqlite.store import Sqlite, SqliteConfig
 from wattline.units import NANOSECONDS
 
 _HOUR: Final = 3600 * NANOSECONDS
-_METERS, _SECONDS = 1000, 600
+_METERS, _SECONDS = 1000, 3600
 _DAY_METERS: Final = 10
 _PEER_COMMITS: Final = 10
 
@@ -56,7 +56,7 @@ async def _write(path: Path) -> float:
     began = own_cpu()
     await store.close()
     await store.open()
-    _settle(store)
+    await store.settle()
     await store.close()
     return (spent + own_cpu() - began) / count * 1e6
 
@@ -68,7 +68,7 @@ async def _day(path: Path) -> dict[str, float]:
     await store.open()
     for batches in frames(_DAY_METERS, 86_400):
         await store.write(batches)
-    _settle(store)
+    await store.settle()
     figures = store.statistics()
     powers = [entry for entry in store.entries() if entry.series.metric.name.endswith("_power_watts")]
     end = START + 24 * _HOUR
@@ -80,18 +80,12 @@ async def _day(path: Path) -> dict[str, float]:
     })  # fmt: skip
     await store.close()
     samples = float(figures["samples"])
-    kept = float(figures["bytes_samples"]) + float(figures["bytes_staged"])
+    rolled, free = float(figures["bytes_rollups"]), float(figures["bytes_free"])
     return {
         **{name: seconds * 1000 for name, seconds in cost.items()},
-        "samples": kept / samples,
-        "rest": (float(figures["bytes"]) - kept) / samples,
+        "samples": (float(figures["bytes"]) - rolled) / samples,
+        "rest": (rolled + free) / samples,
     }
-
-
-def _settle(store: Sqlite) -> None:
-    """Let the store fold, merge and roll up what is due."""
-    for _ in store.compact():
-        pass
 
 
 def _timed(work: Callable[[], object]) -> Callable[[], float]:
@@ -108,14 +102,14 @@ def _wide_rows(pid: int, address: str) -> dict[str, float]:
     peer = WideRows(address)
     devices = [layout(m).series[0].device for m in range(_METERS)]
     metrics = [series.metric.name for series in layout(0).series]
-    times, values = walk(_METERS, _PEER_COMMITS)
+    [(times, values)] = walk(_METERS, _PEER_COMMITS)
     began, server = own_cpu(), tree_cpu(pid)
     for second in range(_PEER_COMMITS):
         peer.append(devices, metrics, times[second], values[second])
     spent = own_cpu() - began + tree_cpu(pid) - server
     written = _PEER_COMMITS * _METERS * SERIES
     size = peer.bytes() / written
-    times, values = walk(_DAY_METERS, 3600)
+    [(times, values)] = walk(_DAY_METERS, 3600, piece=3600)
     for second in range(3600):
         peer.append(devices[:_DAY_METERS], metrics, times[second] + _HOUR, values[second])
     cost = {

@@ -26,58 +26,50 @@ def layout(meter: int) -> Layout:
     return Layout.of([Series.of(f"pdu-{meter:04d}", metric) for metric in (*watts, *registers, *others)], columns)
 
 
-def walk(meters: int, seconds: int, seed: int = 1) -> tuple[Times, Values]:
-    """Return times int64[seconds, meters] (1 Hz, 1 ms of jitter, whole us) and values float64[.., meters, 20]."""
+def walk(meters: int, seconds: int, seed: int = 1, *, piece: int = 600) -> Iterator[tuple[Times, Values]]:
+    """Yield pieces of times int64[n, meters] (1 Hz, 1 ms of jitter, whole us) and values float64[n, meters, 20]."""
     random = np.random.default_rng(seed)
     phase = np.arange(meters) * 104_729 % 900_000
-    jitter = random.normal(0, 1000, (seconds, meters)).astype(np.int64)
-    times = START + (np.arange(seconds)[:, None] * 1_000_000 + phase + jitter) * 1000
-    steps = random.integers(-3, 4, (seconds, meters, SERIES), dtype=np.int8)
-    steps *= random.random(steps.shape, dtype=np.float32) < 0.4
-    level = np.cumsum(steps, axis=0, dtype=np.int32)
     base = (100 + np.arange(meters * SERIES).reshape(meters, SERIES) * 7919 % 400).astype(np.int32)
-    values = np.abs(base + level).astype(np.float64)
-    values[..., 5:POWERS] = np.round(values[..., 5:POWERS] / 10, 1)
+    reached = np.zeros((meters, SERIES), np.int32)
+    used = np.zeros((meters, 5))
     registers = slice(POWERS, POWERS + 5)
-    counts = np.cumsum(values[..., registers], axis=0) // 3600 + base[..., registers] * 1000
-    values[..., registers] = counts * 3600
-    values[..., 15:18] = np.round((base[..., 15:18] + level[..., 15:18] // 16) / 10, 1)
-    values[..., 18:] = base[..., 18:] * 10 + level[..., 18:] // 64 * 60
-    return times, values
+    for first in range(0, seconds, piece):
+        second = np.arange(first, min(first + piece, seconds))
+        jitter = random.normal(0, 1000, (len(second), meters)).astype(np.int64)
+        times = START + (second[:, None] * 1_000_000 + phase + jitter) * 1000
+        steps = random.integers(-3, 4, (len(second), meters, SERIES), dtype=np.int8)
+        steps *= random.random(steps.shape, dtype=np.float32) < 0.4
+        level = reached + np.cumsum(steps, axis=0, dtype=np.int32)
+        values = np.abs(base + level).astype(np.float64)
+        values[..., 5:POWERS] = np.round(values[..., 5:POWERS] / 10, 1)
+        joules = used + np.cumsum(values[..., registers], axis=0)
+        values[..., registers] = (joules // 3600 + base[..., registers] * 1000) * 3600
+        values[..., 15:18] = np.round((base[..., 15:18] + level[..., 15:18] // 16) / 10, 1)
+        values[..., 18:] = base[..., 18:] * 10 + level[..., 18:] // 64 * 60
+        reached, used = level[-1].copy(), joules[-1].copy()
+        yield times, values
 
 
 def commits(meters: int, seconds: int, seed: int = 1) -> Iterator[list[Batch]]:
     """Yield what one commit a second holds: a frame of each meter."""
     layouts = [layout(meter) for meter in range(meters)]
-    times, values = walk(meters, seconds, seed)
-    for second in range(seconds):
-        yield [
-            Batch(
-                layouts[m],
-                times[second, m : m + 1],
-                values[second, m : m + 1],
-                source=f"bench/{m}",
-                run=1,
-                sequence=second + 1,
-            )
-            for m in range(meters)
-        ]
+    sequence = 0
+    for times, values in walk(meters, seconds, seed):
+        for time, frame in zip(times, values, strict=True):
+            sequence += 1
+            yield [
+                Batch(one, time[m : m + 1], frame[m : m + 1], source=f"bench/{m}", run=1, sequence=sequence)
+                for m, one in enumerate(layouts)
+            ]
 
 
 def frames(meters: int, seconds: int, seed: int = 1, *, length: int = 3600) -> Iterator[list[Batch]]:
     """Yield the same samples in batches of `length` frames, as history is loaded."""
     layouts = [layout(meter) for meter in range(meters)]
-    times, values = walk(meters, seconds, seed)
-    for number, first in enumerate(range(0, seconds, length), start=1):
-        part = slice(first, first + length)
+    for number, (times, values) in enumerate(walk(meters, seconds, seed, piece=length), start=1):
+        columns = np.ascontiguousarray(values.swapaxes(0, 1))
         yield [
-            Batch(
-                layouts[m],
-                times[part, m],
-                np.ascontiguousarray(values[part, m]),
-                source=f"bench/{m}",
-                run=1,
-                sequence=number,
-            )
-            for m in range(meters)
+            Batch(one, times[:, m].copy(), columns[m], source=f"bench/{m}", run=1, sequence=number)
+            for m, one in enumerate(layouts)
         ]
