@@ -74,13 +74,13 @@ def encode(
     if n * max(k, 1) > MOST or k >= 1 << 16:
         raise ValueError(f"{n} frames of {k} columns are more than a chunk may hold")
     whole, kinds = _whole(values, n)
-    there = np.ones(k, bool)
+    there: Mask = np.ones(k, bool)
     parts: list[_Part] = [_lone(time), (Codec.EMPTY, 0, b""), (Codec.EMPTY, 0, b"")]
     if run is not None:
         parts[_RUN] = _lone(run)
     if present is not None and not present.all():
         parts[_PRESENCE] = (Codec.MASK, 0, pack(np.packbits(present.T).tobytes()))
-        there = present.any(axis=0)
+        there = np.asarray(present.any(axis=0))
         whole = _filled(whole, present)
     if codec is Codec.PCO and n >= SHORT:
         encoded = [_part_of(*column) for column in zip(whole, kinds.tolist(), orders(whole), strict=True)]
@@ -195,7 +195,8 @@ class Chunk:
             assert self._matrix is not None
             rows = [self._rows[place] for place in places]
             whole = self._matrix if rows == list(range(len(self._matrix))) else self._matrix[rows]
-            return np.divide(whole, SCALES[kinds][:, None], out=columns).T
+            np.divide(whole, SCALES[kinds][:, None], out=columns)
+            return columns.T
         for row, place in enumerate(places):
             columns[row] = self.column(place)
         return columns.T
@@ -206,7 +207,8 @@ class Chunk:
             self._rows = np.cumsum(is_member).tolist()
             self._matrix = decode_matrix(self._part(_MATRIX), sum(is_member), self.n, self._decompressor)
             self._rows = [row - 1 for row in self._rows]
-        return self._matrix[self._rows[place]]
+        row: Integers = self._matrix[self._rows[place]]
+        return row
 
     def _whole(self, part: int) -> Integers:
         codec = self._directory[part][0]

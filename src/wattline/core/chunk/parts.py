@@ -101,7 +101,7 @@ def decode_column(codec: int, body: bytes, n: int, decompressor: Decompressor) -
         line: Integers = steps.astype(np.int64) * step + base
         return line
     if codec == Codec.PLANES:
-        return decode_matrix(body, 1, n, decompressor)[0]
+        return decode_matrix(body, 1, n, decompressor).reshape(n)
     if codec == Codec.DOUBLES:
         return _decompress(body, np.empty(n, np.float64)).view(np.int64)
     raise Malformed(f"no column is coded by codec {codec}")
@@ -130,7 +130,8 @@ def decode_matrix(body: bytes, k: int, n: int, decompressor: Decompressor) -> In
     wide = folded.astype(np.uint64)
     steps = (wide >> np.uint64(1)).view(np.int64) ^ -(wide & np.uint64(1)).view(np.int64)
     matrix[:, 1:] = steps.reshape(k, n - 1)
-    return np.cumsum(matrix, axis=1, out=matrix)
+    np.add.accumulate(matrix, axis=1, out=matrix)
+    return matrix
 
 
 def zigzag(steps: Integers) -> NDArray[np.uint64]:

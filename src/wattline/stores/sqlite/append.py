@@ -132,7 +132,7 @@ class _Rest:
         """Return it all."""
         if len(self.entries) >= 1 << COMMIT:
             raise Refused(f"a write takes {(1 << COMMIT) - 1} batches, not {len(self.entries)}")
-        table = np.array(self.entries, np.int64).reshape(-1, len(ENTRY))
+        table = np.array(self.entries, np.int64).reshape(-1, len(ENTRY.names or ()))
         directory = np.empty(len(table), ENTRY)
         for place, name in enumerate(ENTRY.names or ()):
             directory[name] = table[:, place]

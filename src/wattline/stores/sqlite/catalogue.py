@@ -14,8 +14,8 @@ import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from wattline.model import Batch, Column, Device, Kind, Layout, Metric, Series, Unit
-from wattline.plugin import Entry, Refused
+from wattline.model import Batch, Column, Device, Kind, Layout, Metric, Series
+from wattline.plugin import Entry, Refused, Unit
 from wattline.stores.sqlite.received import Life
 from wattline.stores.sqlite.staging import WIDEST
 
@@ -277,15 +277,16 @@ class Plan(Held):
              ((pack(c), number) for number, c in self.columns.items() if number not in self.series))  # fmt: skip
         many("insert or replace into column_version values(?,?,?)",
              ((number, since, pack(column)) for number, since, column in self.versions))  # fmt: skip
-        many("insert into family(number, root, series) values(?,?,?) on conflict(number) do update set series=excluded.series",
+        many("insert into family values(?,?,?) on conflict(number) do update set series=excluded.series",
              ((family, self._root(family), np.array(members, "<i8").tobytes())
               for family, members in self.members.items()))  # fmt: skip
         many("insert into layout values(?,?,?,?,?,0)",
-             ((known.number, name, known.family, known.ids.astype("<i8").tobytes(), known.places.astype("<i8").tobytes())
-              for name, known in self.layouts.items()))  # fmt: skip
+             ((k.number, name, k.family, k.ids.astype("<i8").tobytes(), k.places.astype("<i8").tobytes())
+              for name, k in self.layouts.items()))  # fmt: skip
         many("insert or replace into device values(?,?)", ((d.name, pack(d)) for d in self.devices.values()))
         many("insert or ignore into text values(?,?,?)",
-             ((series, place, text) for series, table in self.texts.items() for text, place in table.items()))  # fmt: skip
+             ((series, place, text) for series, table in self.texts.items()
+              for text, place in table.items()))  # fmt: skip
         many("insert into life values(?,?,?,?)",
              ((life.number, life.source, name, run) for (name, run), life in self.lives.items()))  # fmt: skip
         connection.execute("update meta set value=value+1 where name='catalogue'")

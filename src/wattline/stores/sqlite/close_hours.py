@@ -16,14 +16,14 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from wattline.core.rollup import FINEST
+from wattline.core.rollup import FINEST, Cells
 from wattline.stores.sqlite.append import mark
 from wattline.stores.sqlite.edges import after, before
 from wattline.stores.sqlite.fold import INSERT, MERGED, ChunkRow, chunk_rows
 from wattline.stores.sqlite.pieces import Piece, merge
 from wattline.stores.sqlite.read import COPIED, HOUR, Body, Group, Window, fetch
 from wattline.stores.sqlite.rolled import rolled
-from wattline.stores.sqlite.rollups import DAY, MINUTE, QUARTER, Cells, coarser_all, cut, digests, pack, unpack
+from wattline.stores.sqlite.rollups import DAY, MINUTE, QUARTER, coarser_all, cut, digests, pack, unpack
 from wattline.stores.sqlite.vault import Vault
 
 _FAMILIES: Final = 64
@@ -133,7 +133,7 @@ def _rolled(vault: Vault, group: Group, start: int, hour: Piece, sides: Sequence
     family = group.families[0]
     with vault.guard:
         metrics, columns = Window(vault.catalogue, group.ids, group.families).kinds(group)
-    finest = rolled(merge([sides[0], hour, sides[1]]), metrics, columns, start, start + HOUR, FINEST)
+    finest = rolled(merge([sides[0], hour, sides[1]]), metrics, columns, (start, start + HOUR), FINEST)
     minutes = coarser_all({place: own for place, own in enumerate(finest) if len(own)}, MINUTE)
     quarters = coarser_all(minutes, QUARTER)
     edges = np.stack([digests(sides[0], -1), digests(sides[1], 0)])

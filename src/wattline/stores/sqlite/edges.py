@@ -53,17 +53,13 @@ def _neighbours(
         for group, piece in merged.items():
             found[group].take(side.cut(piece), side)
     for group, samples in found.items():
-        if samples.lacks:
-            _walk(reader, window, group, side, hour, samples)
+        if samples.lacks():
+            for other in _hours(reader, window, group, side, hour):
+                for _, merged in copied(reader, window, [group], other, other + HOUR):
+                    samples.take(side.cut(merged[group]), side)
+                if not samples.lacks():
+                    break
     return {group: piece for group, samples in found.items() if len((piece := samples.piece()).time)}
-
-
-def _walk(reader: Reader, window: Window, group: Group, side: Side, hour: int, samples: "_Found") -> None:
-    for other in _hours(reader, window, group, side, hour):
-        for _, merged in copied(reader, window, [group], other, other + HOUR):
-            samples.take(side.cut(merged[group]), side)
-        if not samples.lacks:
-            return
 
 
 def _hours(reader: Reader, window: Window, group: Group, side: Side, hour: int) -> Iterator[int]:
@@ -101,9 +97,8 @@ class _Found:
         self._life = np.zeros(k, np.int64)
         self._value = np.zeros(k)
 
-    @property
     def lacks(self) -> bool:
-        """Whether a series has none yet."""
+        """Say whether a series has none yet."""
         return not self._there.all()
 
     def take(self, piece: Piece, side: Side) -> None:

@@ -47,7 +47,7 @@ class ChunkRow(NamedTuple):
 
 
 def fold(vault: Vault) -> set[tuple[int, int]]:
-    """Turn all staged rows to chunks; returns the (family, hour in ns) they touched. Encodes outside the transaction."""
+    """Turn all staged rows to chunks, encoded outside the transaction; returns the (family, hour) they touched."""
     with vault.reader.snapshot() as connection:
         rows = vault.reader.staged(connection)
     vault.staged_bytes, vault.staged_since = 0, None
@@ -71,7 +71,7 @@ def fold(vault: Vault) -> set[tuple[int, int]]:
 def encoded(rows: Sequence[Row], catalogue: Catalogue) -> list[ChunkRow]:
     """Return the chunks of staged rows."""
     table, seq = stage(rows), rows[-1].seq
-    if not len(table):
+    if not len(table.layout):
         return []
     family = catalogue.family_by_layout[table.layout]
     is_plain = (table.n == 1) & (table.flags == 0) & _plain_layouts(catalogue)[table.layout]
@@ -186,7 +186,7 @@ def _stripes(piece: Piece, place: tuple[int, int, int], seq: int, made: int, *, 
 
 
 def _some(table: Staged, batches: Integers) -> Staged:
-    return Staged(*(column[batches] for column in table[:-1]), table.words)
+    return Staged._make([*(column[batches] for column in table[:-1]), table.words])
 
 
 def _receive(connection: sqlite3.Connection, rows: Sequence[Row], catalogue: Catalogue) -> None:

@@ -21,6 +21,8 @@ from wattline.units import NANOSECONDS
 _ROUND: Final = 60 * NANOSECONDS
 _PAGES: Final = 8192
 """Most pages given back at once: 64 MiB."""
+_LEFT: Final = 1 << 20
+"""Free bytes that are left in the file when nothing is going on."""
 CLOSING: Final = 2 * NANOSECONDS
 """How long a close may take for housekeeping that can as well be done at the next opening."""
 
@@ -70,6 +72,7 @@ class Keeper:
                 self._touched = set()
                 self._close(None)
                 self._thin()
+                self._trim(_LEFT)
 
     def stop(self) -> None:
         """Fold what is staged, close hours for a while, and end the thread."""
@@ -81,7 +84,7 @@ class Keeper:
                     fold(self._vault)
                     self._touched = set()
                     self._close(self._clock() + CLOSING)
-                    self._trim(1 << 20)
+                    self._trim(_LEFT)
                 with self._vault.transaction() as connection:
                     self.lease.give_back(connection)
         except WattlineError as error:  # nothing acknowledged depends on this

@@ -1,4 +1,4 @@
-"""The lease of the one program that folds. It ends by itself, or at once when its holder is a dead program of this host."""
+"""The lease of the one program that folds: it ends by itself, or at once when its holder has died on this host."""
 
 import os
 import socket

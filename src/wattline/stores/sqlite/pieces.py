@@ -59,9 +59,6 @@ class Staged(NamedTuple):
     order: Integers
     words: Integers
 
-    def __len__(self) -> int:
-        return len(self.layout)
-
     def piece(self, batches: Integers) -> Piece:
         """Return batches of one layout as a piece with the layout's columns, in the order given."""
         k = int(self.k[batches[0]])
@@ -116,8 +113,9 @@ def stage(rows: Iterable[Row], wanted: Callable[[Integers], Mask] | None = None)
             base += len(numbers)
     if not columns:
         empty = np.zeros(0, np.int64)
-        return Staged(*[empty] * 8)
-    return Staged(*(np.concatenate(column) for column in zip(*columns, strict=True)), np.concatenate(words))
+        return Staged(empty, empty, empty, empty, empty, empty, empty, empty)
+    whole = [np.concatenate(column) for column in zip(*columns, strict=True)]
+    return Staged._make([*whole, np.concatenate(words)])
 
 
 def chunk_piece(chunks: Sequence[tuple[int, Chunk]], seq: int, places: Sequence[int], stripe: int) -> Piece:
@@ -126,10 +124,15 @@ def chunk_piece(chunks: Sequence[tuple[int, Chunk]], seq: int, places: Sequence[
     A place that the chunk does not have is absent throughout.
     """
     first, n = chunks[0][1], chunks[0][1].n
-    columns = np.empty((len(places), n))
-    present: Mask | None = None
     where = np.array(places, np.int64)
     by_stripe = dict(chunks)
+    plain = by_stripe.get(int(where[0]) // stripe) if len(where) else None
+    if plain is not None and plain.present() is None and (where // stripe == where[0] // stripe).all():
+        local = (where % stripe).tolist()
+        if max(local) < width(plain):
+            return _piece(first, plain.values(local), None, seq)
+    columns = np.empty((len(places), n))
+    present: Mask | None = None
     for number in np.unique(where // stripe).tolist():
         rows = np.flatnonzero(where // stripe == number)
         chunk = by_stripe.get(number)
@@ -147,12 +150,16 @@ def chunk_piece(chunks: Sequence[tuple[int, Chunk]], seq: int, places: Sequence[
             if (mask := chunk.present()) is not None:
                 assert present is not None
                 present[rows] = mask[:, local].T
+    return _piece(first, columns.T, None if present is None or present.all() else present.T, seq)
+
+
+def _piece(chunk: Chunk, values: Values, present: Mask | None, seq: int) -> Piece:
     order: Integers | int = (seq << COMMIT) | LAST
-    if has_order(first):
-        order = first.column(first.k - 1).astype(np.int64)
-    life = first.run()
+    if has_order(chunk):
+        order = chunk.column(chunk.k - 1).astype(np.int64)
+    life = chunk.run()
     assert life is not None, "every chunk of the store names its lives"
-    return Piece(first.time(), life, order, columns.T, None if present is None or present.all() else present.T)
+    return Piece(chunk.time(), life, order, values, present)
 
 
 def has_order(chunk: Chunk) -> bool:
@@ -162,15 +169,16 @@ def has_order(chunk: Chunk) -> bool:
 
 def width(chunk: Chunk) -> int:
     """Return how many value columns a chunk has."""
-    return chunk.k - 1 if has_order(chunk) else chunk.k
+    k: int = chunk.k
+    return k - 1 if has_order(chunk) else k
 
 
 def merge(pieces: Sequence[Piece]) -> Piece:
     """Return one piece, ascending by (time, life), each pair once; `order` is the highest of each."""
     piece = pieces[0] if len(pieces) == 1 else _concatenated(pieces)
-    order = piece.order if not isinstance(piece.order, int) else np.full(len(piece.time), piece.order)
     if _ascends(piece):
         return piece
+    order = np.full(len(piece.time), piece.order) if isinstance(piece.order, int) else piece.order
     sorting = np.lexsort((order, piece.life, piece.time))
     time, life, order = piece.time[sorting], piece.life[sorting], order[sorting]
     is_first = np.ones(len(time), bool)
@@ -199,7 +207,7 @@ def sort(pieces: Sequence[Piece]) -> Piece:
 
 
 def spread(piece: Piece, columns: Sequence[int], outs: Sequence[int], k: int) -> Piece:
-    """Return a piece of k columns of which column `outs[i]` is column `columns[i]` of the given one, the rest absent."""
+    """Return a piece of k columns: column `outs[i]` is column `columns[i]` of the given one, the rest are absent."""
     if list(outs) == list(range(k)) and list(columns) == list(range(piece.values.shape[1])):
         return piece
     if list(outs) == list(range(k)):

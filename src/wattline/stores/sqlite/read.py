@@ -323,7 +323,7 @@ def block(ids: Sequence[int], piece: Piece) -> Block:
     if present is not None:
         columns = present.any(axis=0)
         if not columns.all():
-            ids = tuple(number for number, there in zip(ids, columns.tolist(), strict=True) if there)
+            ids = tuple(ids[column] for column in np.flatnonzero(columns).tolist())
             values, present = values[:, columns], present[:, columns]
         rows = present.any(axis=1)
         if not rows.all():

@@ -1,7 +1,7 @@
 """Roll-ups for readers: from what is kept, and from samples where nothing is kept or what is kept may be stale.
 
-Stale are the dirty hours of a family, and what lies between them and the nearest samples of an asked series that came in
-them: the roll-up of an hour depends on its neighbours. Hours without a sample hold energy when a register was read
+Stale are the dirty hours of a family, and what lies between them and the nearest samples of an asked series that came
+in them: the roll-up of an hour depends on its neighbours. Hours without a sample hold energy when a register was read
 before and after: they are made from samples too, which is little work.
 """
 
@@ -57,14 +57,13 @@ def from_samples(reader: Reader, window: Window, groups: Sequence[Group], betwee
         pieces = [side[group] for side in sides if group in side] + parts.get(group, [])
         if pieces:
             metrics, columns = window.kinds(group)
-            found.update(zip(group.ids, rolled(merge(pieces), metrics, columns, start, end, span), strict=True))
+            found.update(zip(group.ids, rolled(merge(pieces), metrics, columns, between, span), strict=True))
     return found
 
 
-def rolled(
-    piece: Piece, metrics: Sequence[Metric], columns: Sequence[Column], start: int, end: int, span: int
-) -> list[Cells]:
+def rolled(piece: Piece, metrics: Sequence[Metric], columns: Sequence[Column], between: Span, span: int) -> list[Cells]:
     """Return the cells of each column of a piece."""
+    start, end = between
     run = piece.life if len(piece.life) and (piece.life != piece.life[0]).any() else None
     with np.errstate(over="ignore", invalid="ignore"):  # sums of the largest doubles are infinite, and that is right
         return roll_many(
@@ -100,13 +99,15 @@ def _kept(reader: Reader, window: Window, groups: Sequence[Group], segment: Span
     start, end = segment
     period = DAY if level == QUARTER else HOUR
     found: dict[int, Cells] = {}
-    for group in groups:
-        family = group.families[0]
-        with reader.snapshot() as connection:
-            rows = connection.execute(
+    with reader.snapshot() as connection:
+        bodies = [
+            connection.execute(
                 "select body from rollup where family=? and level=? and start>=? and start<? order by start",
-                (family, level, start // period * period, end),
+                (group.families[0], level, start // period * period, end),
             ).fetchall()
+            for group in groups
+        ]
+    for group, rows in zip(groups, bodies, strict=True):
         places = window.places(group)
         parts: dict[int, list[Cells]] = {}
         for (body,) in rows:
@@ -151,8 +152,10 @@ def _empty(
     if not known:
         return []
     low, high = max(between[0], min(known)), min(between[1], max(known) + HOUR)
-    made = {row[0] for row in connection.execute(
-        "select start from rollup where family=? and level=? and start>=? and start<?", (family, MINUTE, low, high))}  # fmt: skip
+    rows = connection.execute(
+        "select start from rollup where family=? and level=? and start>=? and start<?", (family, MINUTE, low, high)
+    )
+    made = {start for (start,) in rows}
     return _joined([(hour, hour + HOUR) for hour in range(low, high, HOUR) if hour not in made])
 
 

@@ -12,7 +12,7 @@ take to read three times their bytes. A day is the sum of its quarters of an hou
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from msgspec import structs
@@ -38,7 +38,7 @@ def pack(cells: Mapping[int, Cells]) -> bytes:
     own = [cells[place] for place in places]
     number = np.repeat(np.array(places, np.int64), [len(part) for part in own])
     time = _joined(own, "start").astype(np.int64)
-    fields = {name: _joined(own, name) for name in _FIELDS}
+    fields: dict[str, NDArray[Any]] = {name: _joined(own, name) for name in _FIELDS}
     span = own[0].span if own else 0
     fields["upper"] = fields["upper"] - fields["joules"]
     fields["lower"] = fields["joules"] - fields["lower"]
@@ -57,7 +57,7 @@ def unpack(body: bytes, places: Sequence[int] | None) -> dict[int, Cells]:
     if not chunk.n:
         return {}
     time, number, span = chunk.time(), chunk.column(0), int(chunk.column(chunk.k - 1)[0])
-    fields = {name: chunk.column(1 + i) for i, name in enumerate(_FIELDS)}
+    fields: dict[str, NDArray[Any]] = {name: chunk.column(1 + i) for i, name in enumerate(_FIELDS)}
     fields["upper"] = fields["joules"] + fields["upper"]
     fields["lower"] = fields["joules"] - fields["lower"]
     fields["covered"] = span - fields["covered"]
@@ -65,9 +65,9 @@ def unpack(body: bytes, places: Sequence[int] | None) -> dict[int, Cells]:
         fields[tail] = fields[tail] + np.append(fields[head][1:], 0)
     fields["method"] = fields["method"].astype(np.uint8)
     places = np.unique(number).tolist() if places is None else places
-    edges = np.searchsorted(number, [places, np.add(places, 1)])
+    edges = np.searchsorted(number, np.array([places, np.add(places, 1)]))
     return {
-        place: Cells(span, time[a:b], **{name: column[a:b] for name, column in fields.items()})  # type: ignore[arg-type]
+        place: Cells(span, time[a:b], **{name: column[a:b] for name, column in fields.items()})
         for place, a, b in zip(places, *edges.tolist(), strict=True)
         if a < b
     }
@@ -123,7 +123,7 @@ def _rows(cells: Cells, a: int, b: int) -> Cells:
     return Cells(cells.span, *(getattr(cells, name)[a:b] for name in Cells.__struct_fields__[1:]))
 
 
-def _joined(cells: Sequence[Cells], name: str) -> NDArray[np.generic]:
+def _joined(cells: Sequence[Cells], name: str) -> NDArray[Any]:
     if not cells:
         return np.zeros(0, np.float64 if name in {"sum", "min", "max", "first", "last"} else np.int64)
     return np.concatenate([getattr(part, name) for part in cells])

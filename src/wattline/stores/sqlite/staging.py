@@ -2,7 +2,7 @@
 
     head       <II: version, number m of batches
     directory  m entries of ENTRY
-    words      per batch: time int64[n], values float64[n, k], bits of presence padded to whole words where some are absent
+    words      per batch: time int64[n], values float64[n, k], where some are absent bits of presence in whole words
 
 All is 8-byte aligned, so that a fold gathers a thousand batches by one index and touches no batch on its own.
 """

@@ -93,7 +93,7 @@ class Sqlite(Store[SqliteConfig]):
     # --- writing ---
 
     async def write(self, batches: Sequence[Batch]) -> None:
-        """Take all batches in one durable commit, or none: Refused names the series that contradicts, before any change."""
+        """Take all batches in one durable commit, or none: Refused names what contradicts, before any change."""
         if batches:
             await self._in_writer(lambda: self._write(list(batches)))
 

@@ -1,13 +1,9 @@
 """The SQLite store: the contract, and what a file on a disk adds to it."""
 
 import asyncio
-import os
 import random
-import signal
 import sqlite3
-import subprocess
 import sys
-import threading
 from contextlib import asynccontextmanager
 
 import numpy as np
@@ -111,7 +107,7 @@ async def test_a_newer_store_is_refused_and_not_touched(tmp_path):
     connection.execute("pragma user_version=99")
     connection.close()
     before = path.read_bytes()
-    with pytest.raises(Misconfigured, match="newer Wattline.*version 99"):
+    with pytest.raises(Misconfigured, match=r"newer Wattline.*version 99"):
         async with opened(path):
             pass
     assert path.read_bytes() == before
@@ -321,169 +317,6 @@ async def test_what_is_over_goes_and_its_roll_ups_stay(tmp_path):
         assert sound(store) == []
 
 
-# --- several programs ---
-
-WRITER = """
-import asyncio, sys
-import numpy as np
-sys.path.insert(0, sys.argv[1])
-from test_sqlite_writer import layout, frames
-from wattline.stores.sqlite.store import Sqlite, SqliteConfig
-
-async def main():
-    path, meter, count = sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-    store = Sqlite(SqliteConfig(path=path, fold_bytes=1 << 16, fold_seconds=0.01))
-    await store.open()
-    of = layout(f"meter-{meter}", 8)
-    first = 1 + max((t - 490_000 * 3600 * 10**9) // 10**9 for t, _ in store.last(0).values()) if store.last(0) else 0
-    for sequence in range(count):
-        second = first + sequence * 20
-        await store.write([frames(of, meter, np.arange(second, second + 20), sequence + 1, run=first + 1)])
-        print(second, flush=True)
-    await store.close()
-asyncio.run(main())
-"""
-
-
-@pytest.fixture
-def writer(tmp_path):
-    """Start programs that write, and tell what they acknowledged."""
-    module = tmp_path / "modules"
-    module.mkdir()
-    source = os.path.abspath(__file__)
-    (module / "test_sqlite_writer.py").write_text(
-        f"import importlib.util\nspec = importlib.util.spec_from_file_location('t', {source!r})\n"
-        "t = importlib.util.module_from_spec(spec)\nspec.loader.exec_module(t)\nlayout, frames = t.layout, t.frames\n"
-    )
-    programs = []
-
-    def start(path, meter, count):
-        program = subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(module), str(path), str(meter), str(count)],
-            stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        programs.append(program)
-        return program
-
-    yield start
-    for program in programs:
-        program.kill()
-        program.wait()
-        program.stdout.close()
-
-
-def check_acknowledged(store, meter, acknowledged):
-    found = held(store)
-    for second in acknowledged:
-        for s in range(second, second + 20):
-            for series in range(8):
-                got = found[f"meter-{meter}/outlet-{series}"].get(BEGIN + s * SECOND)
-                assert got == value(meter, series, s), f"second {s} of series {series} was acknowledged"
-
-
-async def test_kill_9_at_any_moment_loses_nothing_acknowledged(tmp_path, writer):
-    path, acknowledged = tmp_path / "s", []
-    rng = random.Random(5)
-    for _ in range(8):
-        program = writer(path, 0, 100_000)
-        for _ in range(rng.randint(2, 60)):
-            acknowledged.append(int(program.stdout.readline()))
-        program.send_signal(signal.SIGKILL)
-        acknowledged += [int(line) for line in program.stdout.read().splitlines()]
-        program.wait()
-        async with opened(path, read_only=True) as store:
-            assert sound(store) == []
-            check_acknowledged(store, 0, acknowledged)
-    async with opened(path) as store:
-        await store.settle()
-        assert sound(store) == []
-        check_acknowledged(store, 0, acknowledged)
-        check_cells(store, store.entries()[:2], BEGIN, BEGIN + HOUR)
-
-
-async def test_two_programs_write_and_others_read(tmp_path, writer):
-    path, acknowledged = tmp_path / "s", [[], []]
-    async with opened(path):
-        pass
-    programs = [writer(path, meter, 60) for meter in (0, 1)]
-
-    def follow(meter):
-        acknowledged[meter].extend(int(line) for line in programs[meter].stdout)
-
-    threads = [threading.Thread(target=follow, args=(meter,)) for meter in (0, 1)]
-    for thread in threads:
-        thread.start()
-    async with opened(path, read_only=True) as reader:
-        while any(program.poll() is None for program in programs):
-            known = [list(seconds) for seconds in acknowledged]
-            for meter, seconds in enumerate(known):
-                check_acknowledged(reader, meter, seconds[-3:])
-            await asyncio.to_thread(programs[0].wait, 60) if programs[1].poll() is not None else await asyncio.sleep(0)
-        for thread in threads:
-            thread.join(60)
-        assert [program.returncode for program in programs] == [0, 0]
-        assert [len(seconds) for seconds in acknowledged] == [60, 60]
-        for meter, seconds in enumerate(acknowledged):
-            check_acknowledged(reader, meter, seconds)
-        assert sound(reader) == []
-
-
-FULL = """
-import asyncio, resource, sys
-import numpy as np
-sys.path.insert(0, sys.argv[1])
-from test_sqlite_writer import layout, frames
-from wattline.errors import Unreachable
-from wattline.stores.sqlite.store import Sqlite, SqliteConfig
-
-async def main():
-    store = Sqlite(SqliteConfig(path=sys.argv[2], fold_bytes=1 << 18))
-    await store.open()
-    of, sequence, message = layout("meter-0", 8), 0, ""
-    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (3_000_000, most))
-    done = []
-    while not message:
-        try:
-            await store.write([frames(of, 0, np.arange(sequence * 20, sequence * 20 + 20), sequence + 1)] )
-            done.append(sequence * 20)
-            sequence += 1
-        except Unreachable as error:
-            message = str(error)
-    try:
-        await store.settle()
-    except Unreachable:
-        pass
-    assert sum(len(b.time) for bs in store.samples([1], 0, 2**62) for b in bs) == 20 * len(done)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
-    for sequence in range(sequence, sequence + 5):
-        await store.write([frames(of, 0, np.arange(sequence * 20, sequence * 20 + 20), sequence + 1)])
-        done.append(sequence * 20)
-    await store.settle()
-    assert [line for step in store.verify() for line in step.lines] == []
-    await store.close()
-    print(message)
-    print(*done)
-asyncio.run(main())
-"""
-
-
-async def test_a_full_disk_is_said_plainly_and_nothing_is_lost(tmp_path, writer):
-    writer(tmp_path / "other", 0, 0).wait()
-    path = tmp_path / "s"
-    done = await asyncio.to_thread(
-        subprocess.run, [sys.executable, "-c", FULL, str(tmp_path / "modules"), str(path)],
-        capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    message, seconds = done.stdout.splitlines()
-    assert "disk full" in message
-    assert str(path) in message
-    async with opened(path) as store:
-        check_acknowledged(store, 0, [int(second) for second in seconds.split()])
-        assert sound(store) == []
-
-
 # --- care ---
 
 
@@ -529,8 +362,8 @@ async def test_one_program_folds_and_a_dead_one_holds_nothing(tmp_path):
     assert not second.take(connection, now)
     assert second.take(connection, now + 61 * SECOND), "it ends by itself"
     assert not first.take(connection, now + 61 * SECOND)
-    child = subprocess.Popen([sys.executable, "-c", ""])
-    child.wait()
+    child = await asyncio.create_subprocess_exec(sys.executable, "-c", "")
+    await child.wait()
     connection.execute("update lease set holder=rtrim(holder, '0123456789')")
     host = connection.execute("select holder from lease").fetchone()[0].split()[0]
     connection.execute("update lease set holder=?, until=?", (f"{host} {child.pid} 0", now + 10**15))

@@ -122,10 +122,10 @@ class Vault:
     def close(self) -> None:
         """Close all connections."""
         with self.gate, plainly(self.path):
-            if self._connection is not None:
+            self.reader.close()
+            if self._connection is not None:  # last, for only one that may write empties the log
                 self._connection.close()
                 self._connection = None
-            self.reader.close()
 
 
 def last_seq(connection: sqlite3.Connection) -> int:

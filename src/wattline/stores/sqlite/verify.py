@@ -40,7 +40,8 @@ def verify(vault: Vault) -> Iterator[Progress]:
     yield from _each(vault, "staged", "select seq, samples, body from staged where seq>? order by seq", _staged)
     yield from _each(
         vault, "chunk",
-        "select id, family, start, span, stripe, first, n, last, samples, body from chunk where id>? order by id", _chunk,
+        "select id, family, start, span, stripe, first, n, last, samples, body from chunk "
+        "where id>? order by id", _chunk,
     )  # fmt: skip
     yield from _each(
         vault, "rollup", "select id, family, level, start, body from rollup where id>? order by id", _rollup
@@ -135,7 +136,7 @@ def _chunk(vault: Vault, row: Sequence[object]) -> str:
 
 
 def _rollup(_: Vault, row: Sequence[object]) -> str:
-    _, _, level, start, body = row
+    level, start, body = row[2:]
     assert isinstance(body, bytes)
     try:
         cells = unpack(body, None)
