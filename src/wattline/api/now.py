@@ -109,6 +109,7 @@ class Board:
             time=now_text(now),
             watts=math.fsum(one.watts or 0.0 for one in counted) if counted else None,
             estimated=any(one.estimated for one in counted),
+            estimated_watts=math.fsum(one.watts or 0.0 for one in counted if one.estimated),
             kwh_today=today.kwh if today else None,
             cost_today=None if today is None or price is None else float(cost(today.joules, price)),
             currency=None if price is None else site.currency,

@@ -238,11 +238,12 @@ class NowDevice(Struct, frozen=True):
 
 
 class Now(Struct, frozen=True):
-    """The site as it is now; null: nothing is known, which is not zero."""
+    """The site as it is now; null: nothing is known, which is not zero. `estimated_watts` are a part of `watts`."""
 
     time: str
     watts: float | None
     estimated: bool
+    estimated_watts: float
     kwh_today: float | None
     cost_today: float | None
     currency: str | None

@@ -75,7 +75,8 @@ def _screen(now: dict[str, Any], rows: int) -> Group:
     site = "no watts yet" if now["watts"] is None else _watts(now["watts"])
     today = "" if now["kwh_today"] is None else f"   today {now['kwh_today']:.3f} kWh"
     cost = "" if now.get("cost_today") is None else f", {now['cost_today']} {now['currency']}"
-    estimated = "   [yellow]partly estimated[/yellow]" if now["estimated"] else ""
+    part = "" if now["estimated_watts"] == now["watts"] else f"{_watts(now['estimated_watts'])} "
+    estimated = f"   [yellow]{part}estimated[/yellow]" if now["estimated"] else ""
     head = Text.from_markup(
         f"[bold]{site}[/bold]{today}{cost}   {meters['speaking']} meters speaking{silent}{waiting}{estimated}"
     )

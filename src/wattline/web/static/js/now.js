@@ -56,11 +56,12 @@ function hear(answer) {
 	rank();
 }
 
-function figures({ time, watts, estimated, kwh_today, cost_today, currency, coverage_today, devices: list }) {
+function figures({ time, watts, estimated, estimated_watts: part, kwh_today, cost_today, currency, coverage_today, devices: list }) {
 	const site = quantity(number(watts), "W", 4);
 	write($("#watts"), site.number);
 	write($("#watts-unit"), site.unit);
-	show($("#badge"), Boolean(estimated));
+	show($("#badge"), estimated);
+	write($("#badge"), `${part < watts ? text(part, "W") + " " : ""}estimated`);
 	write($("#energy"), text(number(kwh_today) * 3.6e6, "J", 4));
 	show($("#cost-figure"), cost_today !== null && cost_today !== undefined);
 	write($("#cost"), money(cost_today, currency));
