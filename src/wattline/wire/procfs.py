@@ -30,7 +30,7 @@ class Processors(NamedTuple):
 
     busy: int
     total: int
-    count: int
+    online: int
 
 
 class Use(NamedTuple):

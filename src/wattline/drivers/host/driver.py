@@ -66,7 +66,7 @@ class Host(Polled[HostConfig]):
             self._before = self._proc.processors()
         except (OSError, ValueError) as error:
             raise Misconfigured(f"host://: {self.config.path} is no /proc of Linux: {error}") from error
-        line = draw_line(self.config.idle_watts, self.config.full_watts, self._before.count)
+        line = draw_line(self.config.idle_watts, self.config.full_watts, self._before.online)
         self._line = line if self._estimates() else None
         self._top = Top(self.config.top)
         self._layout = _layout(self.config.device or os.uname().nodename, self.config.top, self._line)
