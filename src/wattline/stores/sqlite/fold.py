@@ -136,11 +136,12 @@ def _fold_plain(table: Staged, plain: Integers, catalogue: Catalogue, seq: int) 
 def _fold_rest(table: Staged, rest: Integers, catalogue: Catalogue, seq: int) -> list[ChunkRow]:
     """Fold batches of any kind, family by family, source by source, hour by hour."""
     by_family: dict[int, list[Piece]] = {}
-    for layout, batches in batches_by_layout(_some(table, rest)):
+    odd = _some(table, rest)
+    for layout, batches in batches_by_layout(odd):
         known = catalogue.numbered[layout]
         assert known is not None
         k = len(catalogue.members[known.family])
-        piece = spread(_some(table, rest).piece(batches), range(known.k), known.places.tolist(), k)
+        piece = spread(odd.piece(batches), range(known.k), known.places.tolist(), k)
         by_family.setdefault(known.family, []).append(piece)
     chunks: list[ChunkRow] = []
     for family, pieces in by_family.items():

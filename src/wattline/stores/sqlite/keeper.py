@@ -15,7 +15,6 @@ from wattline.stores.sqlite.fold import fold
 from wattline.stores.sqlite.lease import Lease
 from wattline.stores.sqlite.thin import Due, Retention, due, thin
 from wattline.stores.sqlite.vault import Vault
-from wattline.stores.sqlite.verify import shrink
 from wattline.units import NANOSECONDS
 
 _ROUND: Final = 60 * NANOSECONDS
@@ -54,8 +53,10 @@ class Keeper:
         self.fault = ""
 
     def wake(self) -> None:
-        """Start a round where one is due and none is running."""
+        """Start a round where one is due and none is running; wait for one that cannot keep up with who writes."""
         if self._running is not None and not self._running.done():
+            if self._vault.staged_bytes >= self._pace.bytes:
+                self._running.result()
             return
         now = self._clock()
         vault = self._vault
@@ -120,8 +121,7 @@ class Keeper:
                 connection.execute(f"pragma {name}").fetchone()[0] for name in ("freelist_count", "page_size")
             )
         if (more := free - keep // page) > 0:
-            with self._vault.transaction() as connection:
-                shrink(connection, min(more, _PAGES))
+            self._vault.shrink(min(more, _PAGES))
 
     def _leased(self) -> bool:
         with self._vault.transaction() as connection:

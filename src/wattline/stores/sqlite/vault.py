@@ -113,6 +113,12 @@ class Vault:
             if self._connection is not None:
                 self._connection.execute("pragma wal_checkpoint(truncate)").fetchall()
 
+    def shrink(self, pages: int) -> None:
+        """Give up to `pages` free pages back to the file system."""
+        with self.gate, plainly(self.path):
+            if self._connection is not None:  # a script, for `execute` takes one step of it, which is one page
+                self._connection.executescript(f"pragma incremental_vacuum({int(pages)});")
+
     def staged(self, size: int, now: int) -> None:
         """Note that a row of `size` bytes was staged at `now` (ns)."""
         self.staged_bytes += size

@@ -4,7 +4,6 @@ Both are generators that say how far they are, so that a command can show a bar 
 done, and what was not is as it was.
 """
 
-import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
@@ -53,8 +52,8 @@ def compact(vault: Vault) -> Iterator[Progress]:
     with vault.reader.snapshot() as connection:
         total = left = connection.execute("pragma freelist_count").fetchone()[0]
     while left:
-        with vault.transaction() as connection:
-            shrink(connection, _PAGES)
+        vault.shrink(_PAGES)
+        with vault.reader.snapshot() as connection:
             now = connection.execute("pragma freelist_count").fetchone()[0]
         yield Progress("pages", total - now, total)
         if now >= left:  # the rest is not to be had
@@ -62,11 +61,6 @@ def compact(vault: Vault) -> Iterator[Progress]:
         left = now
     vault.checkpoint()
     yield Progress("log", 1, 1)
-
-
-def shrink(connection: sqlite3.Connection, pages: int) -> None:
-    """Give up to `pages` free pages back, inside the caller's transaction."""
-    connection.execute(f"pragma incremental_vacuum({pages})").fetchall()
 
 
 Check = Callable[[Vault, Sequence[object]], str]
