@@ -151,12 +151,41 @@ sinks:
         ("price_per_kwh: -1", "price_per_kwh: is at least 0"),
         ("currency: 5", "(put it in quotes)"),
         ("metrics_dir: /nowhere/at/all", "is no folder"),
+        ("price_per_kwh: .nan", "price_per_kwh: is a finite number (line 1)"),
+        ("commit_every: forever", "commit_every: is a finite number (line 1)"),
+        ("queue: !!int ''", "queue: is no int of YAML (line 1)"),
+        ("data: !!timestamp soon", "data: is no timestamp of YAML (line 1)"),
+        ("data: !!bool perhaps", "data: is no bool of YAML (line 1)"),
+        ("host: a\ndata: \x01", "this is no YAML: the character U+0001 (line 2)"),
+        ("? [host]\n: a", "a key is a list or a mapping"),
+        ("meters: 5", "expected a list of meters"),
+        ("sinks: [null]", "expected a mapping with `driver`"),
+        ("sinks: [{driver: box, name: ..}]", "'..' names no folder for the spool"),
+        (f"sinks: [{{driver: box, spool: {'9' * 400}}}]", "is no size such as"),
+        (f"every: 1{'0' * 400}", "is no duration such as"),
+        ("[" * 5000, "nested too deeply"),
+        ("a: &a\n  <<: *a\n  b: 1", "a: unknown key"),
     ],
 )
 def test_a_text_that_is_wrong_has_one_clear_fault(registry, text, said):
     found = faults(text, registry)
     assert len(found) >= 1
     assert any(said in one for one in found), found
+
+
+@pytest.mark.parametrize("links", ["[{}]", "{{<<: [{}]}}"])
+def test_aliases_of_aliases_are_refused_before_they_fill_the_memory(registry, links):
+    lines = ["a: &a {k: 1}"]
+    for i in range(1, 9):
+        before, name = chr(96 + i), chr(97 + i)
+        lines.append(f"{name}: &{name} {links.format(', '.join([f'*{before}'] * 10))}")
+    found = faults("\n".join(lines), registry)
+    assert any("says more than 500000 values" in one for one in found), found
+
+
+def test_thousands_of_meters_of_one_name_are_told_apart_at_once(registry):
+    site = parse("meters:\n" + "- script://h\n" * 3000 + "- {url: 'script://h', name: mine}\n", registry)
+    assert [one.name for one in site.meters[-2:]] == ["script-h-3000", "mine"]
 
 
 def test_a_merge_key_overrides_without_being_a_repeat(registry):
@@ -306,6 +335,7 @@ def test_secrets_come_from_the_environment_or_a_file_and_are_never_shown(registr
     [
         ("env:NOT_THERE", "there is no environment variable NOT_THERE"),
         ("file:/not/there", "cannot be read: FileNotFoundError"),
+        ("file:/dev/zero", "is larger than 64 KiB"),
         ("changeme", "documented default"),
         ("5", "put it in quotes"),
     ],

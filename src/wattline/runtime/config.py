@@ -158,20 +158,30 @@ def _root(document: Document, root: Mapping[str, Any]) -> Keys:
         except ValueError as error:
             document.fault((name,), str(error))
     for name, least in (("commit_every", 0.01), ("queue", 1000), ("price_per_kwh", 0)):
-        if (values.get(name) or 0) < least and values.get(name) is not None:
+        if (value := values.get(name)) is None:
+            continue
+        if not Decimal(value).is_finite():
+            document.fault((name,), "is a finite number")
+        elif value < least:
             document.fault((name,), f"is at least {least}")
     return keys
 
 
 def _once(document: Document, root: Mapping[str, Any], read: list[MeterConfig]) -> list[MeterConfig]:
     """Say which names stand twice, and name apart those that were made of addresses."""
-    written = [each.get("name") if isinstance(each, dict) else None for each in root.get("meters") or []]
-    seen: dict[str, MeterConfig] = {}
+    given = root.get("meters")
+    places = {
+        each["name"]: i
+        for i, each in enumerate(given if isinstance(given, list) else ())
+        if isinstance(each, dict) and isinstance(each.get("name"), str)
+    }
+    seen: set[str] = set()
     for one in read:
-        if one.name in seen and any(name and one.name.endswith(name) for name in written):
-            place = max((i for i, name in enumerate(written) if name and one.name.endswith(name)), default=0)
-            document.fault(("meters", place, "name"), f"{one.name!r} names two meters")
-        seen[one.name] = one
+        # A Kwollect description is named `device_id/name`.
+        named = one.name if one.name in places else one.name.rpartition("/")[2]
+        if one.name in seen and named in places:
+            document.fault(("meters", places[named], "name"), f"{one.name!r} names two meters")
+        seen.add(one.name)
     return list(named_apart(read))
 
 
@@ -184,7 +194,12 @@ def _folder(document: Document, source: Path | str, keys: Keys, registry: Regist
         document.fault(("metrics_dir",), f"{folder} is no folder")
         return []
     found: list[MeterConfig] = []
-    for path in sorted(folder.iterdir()):
+    try:
+        paths = sorted(folder.iterdir())
+    except OSError as error:
+        document.fault(("metrics_dir",), f"{folder} cannot be read: {error.strerror or error}")
+        return []
+    for path in paths:
         if path.name.startswith(".") or not path.is_file():
             continue
         part = Document.read(path)
@@ -242,8 +257,12 @@ def _sinks(document: Document, given: Any, registry: Registry, site: Site) -> tu
     read = [_plugin(document, ("sinks", i), each, registry, group="sinks", site=site) for i, each in enumerate(given)]
     seen: set[str] = set()
     for i, one in enumerate(read):
-        if one is not None and (one.name in seen or "/" in one.name):
-            document.fault(("sinks", i, "name"), f"{one.name!r} {'names two sinks' if one.name in seen else 'has a /'}")
+        if given[i] is None:
+            document.fault(("sinks", i), "expected a mapping with `driver`")
+        if one is not None and one.name in seen:
+            document.fault(("sinks", i, "name"), f"{one.name!r} names two sinks")
+        if one is not None and ("/" in one.name or one.name in (".", "..") or not one.name.isprintable()):
+            document.fault(("sinks", i, "name"), f"{one.name!r} names no folder for the spool")
         seen.add(one.name if one is not None else "")
     return tuple(one for one in read if one is not None)
 

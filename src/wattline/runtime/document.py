@@ -1,7 +1,7 @@
 """A YAML document that knows the line of every value, so that a fault can name it.
 
 YAML 1.1 as PyYAML's safe loader reads it, and stricter: a key that stands twice is a fault, as is an anchor that
-contains itself.
+contains itself, and more values than any site has: a few aliases of aliases can say a thousand million.
 """
 
 from collections.abc import Hashable
@@ -14,7 +14,26 @@ from msgspec import Struct
 Place = tuple[str | int, ...]
 """Where a value stands: keys and indices from the root."""
 
-_LARGEST: Final = 16 * 1024 * 1024
+_LARGEST: Final = 4 * 1024 * 1024
+_MOST: Final = 500_000
+"""Values and merged keys of a document, each alias counted as what it stands for."""
+
+
+class _TooMuch(Exception):
+    """A document says more than it has text for."""
+
+
+class _Loader(yaml.SafeLoader):
+    """The safe loader, counting what merge keys bring before they are merged."""
+
+    merged = 0
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Merge, as YAML 1.1 says. Raises _TooMuch."""
+        super().flatten_mapping(node)
+        self.merged += len(node.value)
+        if self.merged > _MOST:
+            raise _TooMuch
 
 
 class Fault(Struct, frozen=True):
@@ -39,22 +58,30 @@ class Document:
         self.file = file
         self.faults: list[Fault] = []
         self.lines: dict[Place, int] = {}
+        self._values = 0
 
     @classmethod
     def parse(cls, text: str, file: str = "") -> "Document":
         """Read a text; what is wrong with it stands in `faults`, and what could be read in `root`."""
         document = cls(None, file)
-        loader = yaml.SafeLoader(text)
         try:
+            loader = _Loader(text)
             node = loader.get_single_node()
             if node is not None:
                 document.root = document._plain(loader, node, (), set())
+        except yaml.reader.ReaderError as error:
+            line = text.count("\n", 0, error.position) + 1
+            document.faults.append(Fault("", f"this is no YAML: the character U+{error.character:04X}", line, file))
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             problem = getattr(error, "problem", None) or "cannot be read"
             document.faults.append(Fault("", f"this is no YAML: {problem}", mark.line + 1 if mark else 0, file))
-        finally:
-            loader.dispose()
+        except RecursionError:
+            document.faults.append(Fault("", "lists and mappings are nested too deeply", 0, file))
+        except _TooMuch:
+            document.faults.append(
+                Fault("", f"says more than {_MOST} values, with what its aliases stand for", 0, file)
+            )
         return document
 
     @classmethod
@@ -84,6 +111,9 @@ class Document:
 
     def _plain(self, loader: yaml.SafeLoader, node: yaml.Node, place: Place, within: set[int]) -> Any:
         self.lines.setdefault(place, node.start_mark.line + 1)
+        self._values += 1
+        if self._values > _MOST:
+            raise _TooMuch
         if id(node) in within:
             self.fault(place, "an anchor contains itself")
             return None
@@ -94,8 +124,11 @@ class Document:
             if isinstance(node, yaml.SequenceNode):
                 return [self._plain(loader, each, (*place, i), within) for i, each in enumerate(node.value)]
             return loader.construct_object(node)
-        except (ValueError, yaml.constructor.ConstructorError) as error:
-            self.fault(place, getattr(error, "problem", None) or str(error))
+        except yaml.constructor.ConstructorError as error:
+            self.fault(place, error.problem or str(error))
+            return None
+        except (ValueError, ArithmeticError, LookupError, AttributeError):  # as the tag finds it; it may be a secret
+            self.fault(place, f"is no {node.tag.rpartition(':')[2]} of YAML")
             return None
         finally:
             within.discard(id(node))
@@ -106,10 +139,12 @@ class Document:
         first: dict[Hashable, int] = {}
         for key, _ in node.value:
             line = key.start_mark.line + 1
-            if key.value in first and isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            if key.value in first and key.tag != "tag:yaml.org,2002:merge":
                 self.lines[*place, str(key.value)] = line
                 self.fault((*place, str(key.value)), f"stands twice, first on line {first[key.value]}")
-            elif isinstance(key, yaml.ScalarNode):
+            else:
                 first[key.value] = line
         loader.flatten_mapping(node)
         plain: dict[str, Any] = {}

@@ -31,6 +31,8 @@ _UNITS: Final = {
 _DURATION: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*")
 _BYTES: Final = {"": 1, "B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 _SIZE: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*")
+_DIGITS: Final = 32
+_LONGEST_SECRET: Final = 64 * 1024
 _DEFAULT_SECRETS: Final = frozenset({"changeme", "change me", "change-me", "change this or be hacked", "changethis"})
 _MSGSPEC_PLACE: Final = re.compile(r"\.?([^.\[\]]+)|\[(\d+)\]")
 _MISSING: Final = object()
@@ -46,7 +48,10 @@ class Duration(float):
             raise ValueError("expected a duration such as 500ms, 1s, 5min")  # noqa: TRY004 - a fault of the reader's
         if isinstance(value, str) and value.strip() == "forever":
             return cls(FOREVER)
-        match = _DURATION.fullmatch(value if isinstance(value, str) else f"{value:f}")
+        try:
+            match = _DURATION.fullmatch(value if isinstance(value, str) else f"{value:f}")
+        except OverflowError:  # an int that no float can hold
+            match = None
         if match is None or (match[2] or "s") not in _UNITS:
             raise ValueError(f"{value!r} is no duration such as 500ms, 1s, 5min, 2h, 90d")
         return cls(float(match[1]) * _UNITS[match[2] or "s"])
@@ -59,7 +64,7 @@ class Size(int):
     def parse(cls, value: Any) -> "Size":
         """Read a size. Raises ValueError when it is none."""
         match = _SIZE.fullmatch(str(value))
-        if isinstance(value, bool) or match is None or match[2] not in _BYTES:
+        if isinstance(value, bool) or match is None or match[2] not in _BYTES or len(match[1]) > _DIGITS:
             raise ValueError(f"{value!r} is no size such as 64MiB")
         return cls(float(match[1]) * _BYTES[match[2]])
 
@@ -74,9 +79,13 @@ def resolve(text: str) -> Secret:
         secret = os.environ[name]
     elif kind == "file":
         try:
-            secret = Path(name).read_text(encoding="utf-8").removesuffix("\n")
+            with Path(name).open("rb") as file:
+                raw = file.read(_LONGEST_SECRET + 1)
+            secret = raw.decode().removesuffix("\n")
         except (OSError, UnicodeDecodeError) as error:
             raise ValueError(f"the secret's file {name} cannot be read: {type(error).__name__}") from error
+        if len(raw) > _LONGEST_SECRET:
+            raise ValueError(f"the secret's file {name} is larger than {_LONGEST_SECRET >> 10} KiB")
     if secret.strip().lower() in _DEFAULT_SECRETS:
         raise ValueError("this is a documented default that everybody knows; choose a secret of your own")
     return Secret(secret)
