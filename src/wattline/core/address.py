@@ -12,6 +12,7 @@ from msgspec import Struct
 from wattline.errors import Misconfigured
 
 _PORT_MAX = 65_535
+_AUTHORITY_END = re.compile("[/?#]")
 _SECRET_OPTION = re.compile(r"([?&][^=&#]*(?:password|secret|token|community)[^=&#]*=)[^&#]*", re.IGNORECASE)
 _SCHEME = re.compile(r"[A-Za-z_][A-Za-z0-9_+.-]*")  # RFC 3986 section 3.1, and the underscores of driver names
 
@@ -61,6 +62,11 @@ class Url(Struct, frozen=True):
         scheme, colon, _ = text.partition("://")
         if not colon or not _SCHEME.fullmatch(scheme):
             raise Misconfigured(f"{hide_password(text)!r} is no address: it must begin with a scheme such as snmp://")
+        if _hides_early(text):
+            raise Misconfigured(
+                f"{hide_password(text)!r} is no address: before its @ write / as %2F, ? as %3F and # as %23, "
+                "and where no user is meant, @ as %40"
+            )
         try:
             parts = urlsplit(text)
             port = parts.port
@@ -84,7 +90,15 @@ def hide_password(text: str) -> str:
     """Return an address without its secrets: what stands before its `@` (communities are secrets as well), and the
     values of options whose names say password, secret, token or community.
     """
-    scheme, colon, rest = text.partition("://")
-    authority, slash, path = rest.partition("/")
+    early = _hides_early(text)
+    scheme, colon, rest = _SECRET_OPTION.sub(r"\1***", text).partition("://")
+    authority, slash, path = (rest, "", "") if early else rest.partition("/")
     _, at, host = authority.rpartition("@")
-    return _SECRET_OPTION.sub(r"\1***", f"{scheme}{colon}{'***@' if at else ''}{host}{slash}{path}")
+    return f"{scheme}{colon}{'***@' if at else ''}{host}{slash}{path}"
+
+
+def _hides_early(text: str) -> bool:
+    """Say whether what looks like a host may be the beginning of a password with a `/`, `?` or `#` in it."""
+    _, colon, rest = _SECRET_OPTION.sub(r"\1***", text).partition("://")
+    authority = _AUTHORITY_END.split(rest, maxsplit=1)[0]
+    return bool(colon) and "@" in rest and "@" not in authority
