@@ -231,6 +231,13 @@ def test_bytes_that_are_no_utf8_cost_their_line():
     assert page.bad == 1
 
 
+def test_a_line_that_is_longer_than_any_name_needs_costs_itself():
+    page = Parser().parse(b'a{x="' + b"x" * 70_000 + b'"} 1\nb{x="' + b"x" * 60_000 + b'"} 2\n')
+    assert [key.name for key in page.keys] == ["b"]
+    assert page.bad == 1
+    assert len(page.complaint) < 200
+
+
 def test_wanted_names_alone_are_kept():
     parser = Parser(lambda name, family: name == "floor" or family == "http_seconds", ["floor", "http_seconds"])
     for _ in range(2):

@@ -10,9 +10,9 @@ What stands before the value of a line is the same at every scrape, so its meani
 The fast way is safe because a prefix is remembered only when the grammar found it to be a complete name with its
 labels: what follows such a prefix and one blank can be nothing but a value.
 
-A line that means nothing costs that line: it is counted and the first is quoted. A page is Malformed when no line of it
-is a sample and one is bad, when more than 10,000 lines are bad, when it is HTML, or when it is OpenMetrics and cut off
-(no `# EOF`).
+A line that means nothing, or has more than 64 Ki characters, costs that line: it is counted and the first is quoted. A
+page is Malformed when no line of it is a sample and one is bad, when more than 10,000 lines are bad, when it is HTML,
+or when it is OpenMetrics and cut off (no `# EOF`).
 """
 
 import re
@@ -49,6 +49,7 @@ _TYPES: Final = (*_SUFFIXES, "gauge", "stateset", "untyped", "unknown")
 _MILLISECOND: Final = 1_000_000
 _SPARE: Final = 10_000
 _BAD_MAX: Final = 10_000
+_LINE_MAX: Final = 64 * 1024
 _MICROSECOND: Final = 1000
 _SECONDS_MAX: Final = 9.2e9  # int64 nanoseconds end in 2262
 _QUOTED: Final = 80
@@ -212,7 +213,7 @@ class Parser:
 
     def _first(self, line: str) -> tuple[Key, str] | None:
         """Read a line by the grammar, and remember its prefix."""
-        match = None if _UNWELCOME.search(line) else _SAMPLE.match(line)
+        match = None if len(line) > _LINE_MAX or _UNWELCOME.search(line) else _SAMPLE.match(line)
         key = self._key(match[1], match[2]) if match else None
         if match is None or key is None or (match[5] and not self._seconds):
             self._complain(line)

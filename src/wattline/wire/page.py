@@ -86,6 +86,9 @@ class Source:
             raise Unreachable(f"{self._url} closed the connection before the page was whole") from error
         except aiohttp.InvalidURL as error:
             raise Misconfigured(f"{self._url} is no address of a page") from error
+        except aiohttp.ClientResponseError as error:
+            said = error.message.partition("\n")[0].rstrip(":")  # behind it stands what came, in several lines
+            raise Malformed(f"{self._url} answers what is no HTTP: {said}") from error
         except aiohttp.ClientError as error:
             raise Malformed(f"{self._url} answers what is no HTTP: {error}") from error
 

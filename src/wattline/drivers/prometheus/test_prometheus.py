@@ -300,6 +300,20 @@ async def test_a_server_that_goes_wrong(answer, kind, said):
     assert re.search(said, text)
 
 
+async def test_what_is_no_http_is_told_in_one_line():
+    async def answer(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"\x00\x01" * 20_000)
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server, opened(server.sockets[0].getsockname()[1]) as driver:
+        with pytest.raises(Malformed, match="answers what is no HTTP") as caught:
+            await driver.read(NOW)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 200
+
+
 async def test_a_page_without_any_of_the_names_says_so():
     error, text = await failure(PAGE, names=["nope", "no_*"])
     assert error is Malformed
