@@ -4,6 +4,7 @@ A command is imported when it is named, so that `wattline --help` answers at onc
 """
 
 import importlib
+import os
 import sys
 from typing import Final
 
@@ -11,6 +12,9 @@ import click
 
 from wattline import __version__
 from wattline.errors import WattlineError
+
+# No matrix product of ours is worth sharing out: BLAS threads would only spin. Read when numpy is imported.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 _COMMANDS: Final = {
     "up": "Meter, store and show, all in one process.",

@@ -167,7 +167,8 @@ def split(time: Times, values: Values, present: Mask | None, run: Times | None, 
     """
     flat = values.ravel(order="K")
     with np.errstate(invalid="ignore", over="ignore"):
-        clean = bool(flat @ flat < most.min(initial=np.inf) ** 2)  # then every term is small and finite; soon had
+        # Then every term is small and finite. A BLAS product would be shared out to threads that spin.
+        clean = bool(np.einsum("i,i->", flat, flat) < most.min(initial=np.inf) ** 2)
     if not clean:
         values = np.where(np.abs(values) < most, values, np.nan)
     whole = np.full(values.shape[1], True) if clean else np.isfinite(values).all(axis=0)
