@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from wattline.core.roster import HOUR, Roster
+from wattline.core.roster import HOUR, ROOM, Roster
 from wattline.model import Column, Kind, Metric, Series
 from wattline.units import Unit
 
@@ -66,6 +66,20 @@ def test_a_layout_with_many_dead_is_renewed_at_an_hours_edge():
     assert [one.device for one in new.series] == ["a", "b"]
     assert new.family != old.family
     assert values.tolist() == [1.0, 2.0]
+
+
+def test_a_page_with_new_keys_at_every_frame_keeps_its_layout_bounded():
+    roster = Roster(Described())
+    longest, families = 0, set()
+    for second in range(60):
+        keys = [f"k{second}-{i}" for i in range(500)]
+        layout, values, present = roster.frame(HOUR + second, keys, np.arange(500.0))
+        longest = max(longest, len(layout))
+        families.add(layout.family)
+        assert [series.device for series, is_there in zip(layout.series, present, strict=True) if is_there] == keys
+        assert values[present].tolist() == list(range(500))
+    assert longest <= 4 * 500 + ROOM
+    assert 2 <= len(families) <= 6
 
 
 def test_a_few_dead_are_carried_along():

@@ -2,7 +2,7 @@
 
 The first frame makes a layout; a key never seen grows it (same family, new id); a key that is not there is absent. At
 an hour's edge a layout of which over a quarter is dead is renewed: a new root with the living keys alone
-(design section 3, "Growth"). The state has one owner, the driver that reads the page.
+(design section 3, "Growth"). A page that has new keys at every frame does not wait for that edge. The state has one owner, the driver that reads the page.
 """
 
 from collections.abc import Callable, Hashable, Sequence
@@ -14,6 +14,8 @@ from wattline.model import Column, Device, Layout, Mask, Series, Values
 from wattline.units import NANOSECONDS
 
 HOUR = 3600 * NANOSECONDS
+ROOM = 8192
+"""Columns that a layout may have beyond four times what a frame fills."""
 K = TypeVar("K", bound=Hashable)
 
 
@@ -58,6 +60,9 @@ class Roster(Generic[K]):
         if self._layout is None:
             self._place.clear()
         fresh = [key for key in keys if key not in self._place]
+        if fresh and len(self._place) + len(fresh) > 4 * len(keys) + ROOM:
+            self._layout, fresh = None, list(keys)
+            self._place.clear()
         if fresh or self._layout is None:
             described = [self._describe(key) for key in fresh]
             series, columns = [s for s, _ in described], [c for _, c in described]
