@@ -282,6 +282,15 @@ def test_a_window_is_cut_into_the_longest_cells_that_fit(start, end, spans):
 
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 2**32), back=st.integers(0, 900))
+@pytest.mark.parametrize("start", [-9_000_000_000, -5_000_000_003, -1, 0])
+def test_a_window_of_centuries_is_cut_into_whole_cells(start):
+    end = 1_795_000_007 * 10**9
+    pieces = list(plan(start * 10**9, end))
+    assert [a for a, _, _ in pieces[1:]] == [b for _, b, _ in pieces[:-1]]
+    assert (pieces[0][0], pieces[-1][1]) == (start * 10**9, end)
+    assert not any(a % span or b % span for a, b, span in pieces if span)
+
+
 def test_after_a_step_of_the_clock_all_ways_of_asking_agree(seed, back):
     """The clock is set back: two runs speak of the same minutes, and neither makes a reset of the other."""
     rng = np.random.default_rng(seed)

@@ -115,8 +115,9 @@ def plan(start: int, end: int) -> Iterator[tuple[int, int, int]]:
             span, cut = 0, min(tail, start - start % QUARTER + QUARTER)
         else:
             span = next(s for s in reversed(LADDER) if start % s == 0 and start + s <= tail)
-            longer = next((s for s in LADDER if s > span), tail)
-            cut = min(tail - tail % span, start - start % longer + longer)
+            cut = tail - tail % span
+            if longer := next((s for s in LADDER if s > span), 0):
+                cut = min(cut, start - start % longer + longer)
         yield start, cut, span
         start = cut
     if start < end:
