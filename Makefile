@@ -34,5 +34,5 @@ format: setup  ## put the code into the house style
 	@$(BIN)/ruff format .
 
 bench: setup  ## measure against peers; one table
-	@scripts/servers snmpd snmp libsnmp-dev prometheus-snmp-exporter postgresql
-	@$(BIN)/python -m bench
+	@scripts/servers snmpd snmp libsnmp-dev gcc prometheus-snmp-exporter postgresql
+	@$(BIN)/wattline bench
