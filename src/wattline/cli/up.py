@@ -19,6 +19,7 @@ from rich.markup import escape
 from wattline import __version__
 from wattline.api.app import create_app
 from wattline.api.view import View
+from wattline.cli.patient import Patient
 from wattline.core.address import hide_password
 from wattline.errors import Misconfigured, WattlineError
 from wattline.runtime.config import Site, load, meter_from_url, named_apart, parse
@@ -124,22 +125,34 @@ async def _serve(options: Options, registry: Registry) -> None:
         engine = Engine(site, registry, clock=clock)
         stop = asyncio.Event()
         view = View(engine.store, engine.health, engine.live, site, clock.now(), clock.now)
-        server = _Server(uvicorn.Config(create_app(view), log_config=None, timeout_graceful_shutdown=_GRACE))
+        server = _Server(
+            uvicorn.Config(create_app(view), http=Patient, ws="none", log_config=None, timeout_graceful_shutdown=_GRACE)
+        )
         loop = asyncio.get_running_loop()
         for one in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(one, stop.set)
         async with asyncio.TaskGroup() as group:
             metering = group.create_task(engine.run(stop), name="engine")
-            serving = group.create_task(server.serve(sockets=[listener]), name="api")
-            group.create_task(_announce(engine, listener, unread, console, stop), name="announcement")
             loop.add_signal_handler(
                 signal.SIGHUP,
                 lambda: group.create_task(_reload(options, registry, engine, view, console), name="reload"),
             )
+            if not await _opened(engine, metering):
+                return
+            serving = group.create_task(server.serve(sockets=[listener]), name="api")
+            group.create_task(_announce(engine, listener, unread, console, stop), name="announcement")
             await stop.wait()
             engine.live.close()
             server.should_exit = True
             await asyncio.gather(metering, serving)
+
+
+async def _opened(engine: Engine, metering: asyncio.Task[None]) -> bool:
+    """Wait until the store is open; False: it cannot be, and there is nothing to serve."""
+    started = asyncio.ensure_future(engine.started.wait())
+    await asyncio.wait((started, metering), return_when=asyncio.FIRST_COMPLETED)
+    started.cancel()
+    return engine.started.is_set()
 
 
 class _Server(uvicorn.Server):
@@ -186,6 +199,7 @@ async def _readable(site: Site, registry: Registry, options: Options) -> tuple[S
 
 
 async def _reload(options: Options, registry: Registry, engine: Engine, view: View, console: Console) -> None:
+    await engine.started.wait()
     try:
         site, _ = await _readable(options.site(registry), registry, options)
         await engine.reload(site)
