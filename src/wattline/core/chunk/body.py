@@ -28,6 +28,7 @@ from wattline.core.chunk.parts import (
     Decompressor,
     decode_column,
     decode_matrix,
+    decode_narrow,
     encode_column,
     encode_doubles,
     encode_matrix,
@@ -197,8 +198,12 @@ class Chunk:
             whole = self._matrix if rows == list(range(len(self._matrix))) else self._matrix[rows]
             np.divide(whole, SCALES[kinds][:, None], out=columns)
             return columns.T
-        for row, place in enumerate(places):
-            columns[row] = self.column(place)
+        for column, place, (codec, kind) in zip(columns, places, heads, strict=True):
+            if codec == Codec.PCO and self.n and kind < len(SCALES):  # the usual one, with no array between
+                narrow = decode_narrow(self._part(_FIRST + place), self.n)
+                np.divide(narrow, SCALES[kind], out=column)
+            else:
+                column[:] = self.column(place)
         return columns.T
 
     def _row(self, place: int) -> Integers:

@@ -92,19 +92,26 @@ def decode_column(codec: int, body: bytes, n: int, decompressor: Decompressor) -
             raise Malformed("a constant column is not 8 bytes long")
         return np.full(n, _CONST.unpack(body)[0], np.int64)
     if codec == Codec.PCO:
-        return _decompress(body, np.empty(n, np.int32)).astype(np.int64)
+        return decode_narrow(body, n).astype(np.int64)
     if codec in (Codec.LINE, Codec.WIDE):
         if len(body) < _LINE.size:
             raise Malformed("a column ends before its numbers")
         base, step = _LINE.unpack_from(body)
         steps = _decompress(body[_LINE.size :], np.empty(n, np.int32 if codec == Codec.LINE else np.int64))
-        line: Integers = steps.astype(np.int64) * step + base
+        line: Integers = steps.astype(np.int64, copy=False)
+        line *= step
+        line += base
         return line
     if codec == Codec.PLANES:
         return decode_matrix(body, 1, n, decompressor).reshape(n)
     if codec == Codec.DOUBLES:
         return _decompress(body, np.empty(n, np.float64)).view(np.int64)
     raise Malformed(f"no column is coded by codec {codec}")
+
+
+def decode_narrow(body: bytes, n: int) -> NDArray[np.int32]:
+    """Return int32[n] of a part of codec PCO. Raises Malformed."""
+    return _decompress(body, np.empty(n, np.int32))
 
 
 def encode_matrix(matrix: Integers, compressor: zstandard.ZstdCompressor | None = None) -> bytes:

@@ -171,6 +171,8 @@ class Window:
         self._catalogue = catalogue
         self.groups = _groups(catalogue, ids, None if families is None else set(families))
         self.group_of = {family: group for group in self.groups for family in group.families}
+        self._columns_of: dict[int, tuple[list[int], list[int], set[int]]] = {}
+        self._decompressor = Decompressor()
 
     def kinds(self, group: Group) -> tuple[list[Metric], list[Column]]:
         """Return the metric and the column of each series of a group."""
@@ -221,20 +223,25 @@ class Window:
         by_chunk: dict[tuple[int, int, int, int], list[Body]] = {}
         for body in bodies:
             by_chunk.setdefault((body.seq, body.family, body.source, body.start), []).append(body)
-        pieces, decompressor = [], Decompressor()
-        for (seq, *_), stripes in by_chunk.items():
-            group = self.group_of[stripes[0].family]
-            members = self._catalogue.members[stripes[0].family]
-            places = [i for i, number in enumerate(members) if number in group.outs]
-            chosen = [
-                (b.stripe, Chunk(b.body, decompressor)) for b in stripes if any(i // STRIPE == b.stripe for i in places)
-            ]
-            if not chosen:
-                continue
-            piece = chunk_piece(chosen, seq, places, STRIPE)
-            outs = [group.outs[members[i]] for i in places]
-            pieces.append(spread(piece, range(len(places)), outs, len(group.ids)))
+        pieces = []
+        for (seq, family, *_), stripes in by_chunk.items():
+            places, outs, wanted = self._columns(family)
+            chosen = [(b.stripe, Chunk(b.body, self._decompressor)) for b in stripes if b.stripe in wanted]
+            if chosen:
+                piece = chunk_piece(chosen, seq, places, STRIPE)
+                pieces.append(spread(piece, range(len(places)), outs, len(self.group_of[family].ids)))
         return pieces
+
+    def _columns(self, family: int) -> tuple[list[int], list[int], set[int]]:
+        """Return which columns of a family's chunks are wanted, which of the group they are, and in which stripes."""
+        found = self._columns_of.get(family)
+        if found is None:
+            outs = self.group_of[family].outs
+            members = self._catalogue.members[family]
+            places = [i for i, number in enumerate(members) if number in outs]
+            found = places, [outs[members[i]] for i in places], {i // STRIPE for i in places}
+            self._columns_of[family] = found
+        return found
 
 
 def hours(
