@@ -1,6 +1,7 @@
 """`wattline load`, `dump` and `store` as people call them, on the embedded store."""
 
 import contextlib
+import os
 import subprocess
 import sys
 from typing import NamedTuple
@@ -23,7 +24,7 @@ class Done(NamedTuple):
 def wattline(*arguments, cwd, stdin=b""):
     """Run a command in this process; an error that `main` prints as one line comes back as that line."""
     with contextlib.chdir(cwd):
-        result = CliRunner().invoke(commands, arguments, input=stdin)
+        result = CliRunner(env={"WATTLINE_DATA": "wattline-data"}).invoke(commands, arguments, input=stdin)
     if isinstance(result.exception, WattlineError):
         return Done(1, result.stdout_bytes, str(result.exception).encode())
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exc_info
@@ -32,7 +33,8 @@ def wattline(*arguments, cwd, stdin=b""):
 
 def wattline_process(*arguments, cwd):
     command = [sys.executable, "-c", "from wattline.cli import main; main()", *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, timeout=120, check=False)
+    environment = {**os.environ, "WATTLINE_DATA": "wattline-data"}
+    return subprocess.run(command, cwd=cwd, capture_output=True, timeout=120, check=False, env=environment)
 
 
 @pytest.fixture
@@ -137,3 +139,12 @@ def test_stats_say_what_is_stored(folder):
     figures = {line.split()[0]: line.split()[1] for line in stats.splitlines() if len(line.split()) > 1}
     assert figures["samples"] == "3"
     assert figures["series"] == "3"
+
+
+def test_an_empty_state_in_csv_is_a_state_that_says_nothing(tmp_path):
+    (tmp_path / "slots.csv").write_text(
+        f"time,device,metric,value,labels,text,kind\n{T},top-1,occupant,,{{}},init,state\n{T + 1},top-1,occupant,,{{}},,state\n"
+    )
+    assert wattline("load", "slots.csv", cwd=tmp_path).returncode == 0
+    rows = wattline("dump", "-", "--format", "ndjson", cwd=tmp_path).stdout.splitlines()
+    assert [b'"text":"init"' in rows[0], b'"text":""' in rows[1]] == [True, True]

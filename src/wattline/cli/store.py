@@ -17,6 +17,7 @@ from rich.table import Table
 from wattline.errors import Misconfigured, Refused
 from wattline.plugin import Store
 from wattline.runtime.registry import Registry
+from wattline.runtime.site import state_directory
 from wattline.units import NANOSECONDS
 
 STORE: Final = "sqlite"
@@ -47,9 +48,10 @@ with_data = click.option(
     "--data",
     "directory",
     type=click.Path(file_okay=False, path_type=Path),
-    default=Path("wattline-data"),
-    show_default=True,
-    help=f"Directory of the store, which is the file {FILE} in it.",
+    default=state_directory,
+    envvar="WATTLINE_DATA",
+    show_envvar=True,
+    help=f"Folder of the store, which is the file {FILE} in it.  [default: ~/.local/state/wattline]",
 )
 
 

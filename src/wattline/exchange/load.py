@@ -7,7 +7,7 @@ numbered in the order of its rows: a load that was interrupted and is begun agai
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -165,9 +165,7 @@ def decode(part: Part, catalog: Catalog, assumed: Assumed) -> Rows:
         raise Malformed(f"there is no column {', '.join(absent)}, only {', '.join(columns)}")
     time, faults = times(columns["time"], unit=assumed.time_unit, naive=assumed.naive)
     value, has_value, bad_values = values(columns["value"])
-    text = columns.get("text")
-    if text is not None and text.null_count == count:
-        text = None
+    text = _texts(columns, has_value)
     has_text = None if text is None else ~np.asarray(pc.is_null(text))
     naming = {name: column for name, column in columns.items() if name in NAMING}
     series, bad_series = catalog.resolve(count, naming, has_text)
@@ -185,6 +183,17 @@ def decode(part: Part, catalog: Catalog, assumed: Assumed) -> Rows:
         series, time, value, run = series[good], time[good], value[good], run[good]
         text = None if text is None else text.filter(pa.array(good))
     return Rows(series, time, value, run, text, named)
+
+
+def _texts(columns: Mapping[str, pa.ChunkedArray], has_value: Mask) -> pa.ChunkedArray | None:
+    """Return the column of texts, None where it says nothing; the empty text of a state is nothing in a CSV file."""
+    text, kind = columns.get("text"), columns.get("kind")
+    if text is None:
+        return None
+    if text.null_count and kind is not None:
+        is_blank = pc.and_(pc.and_(pc.is_null(text), pc.equal(kind, "state")), pa.array(~has_value))
+        text = pc.if_else(pc.fill_null(is_blank, fill_value=False), "", text)
+    return None if text.null_count == len(text) else text
 
 
 def _runs(column: Any, count: int) -> tuple[Index, dict[int, str]]:
