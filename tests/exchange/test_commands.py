@@ -142,9 +142,8 @@ def test_stats_say_what_is_stored(folder):
 
 
 def test_an_empty_state_in_csv_is_a_state_that_says_nothing(tmp_path):
-    (tmp_path / "slots.csv").write_text(
-        f"time,device,metric,value,labels,text,kind\n{T},top-1,occupant,,{{}},init,state\n{T + 1},top-1,occupant,,{{}},,state\n"
-    )
+    rows = (f"{T},top-1,occupant,,{{}},init,state", f"{T + 1},top-1,occupant,,{{}},,state")
+    (tmp_path / "slots.csv").write_text("\n".join(["time,device,metric,value,labels,text,kind", *rows]))
     assert wattline("load", "slots.csv", cwd=tmp_path).returncode == 0
     rows = wattline("dump", "-", "--format", "ndjson", cwd=tmp_path).stdout.splitlines()
     assert [b'"text":"init"' in rows[0], b'"text":""' in rows[1]] == [True, True]

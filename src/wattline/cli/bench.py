@@ -1,6 +1,7 @@
 """`wattline bench`: one table of measurements against real peers."""
 
 import importlib
+import sys
 from collections.abc import Iterable
 from typing import Final
 
@@ -13,6 +14,8 @@ from rich.table import Table
 from wattline.bench.measure import Row, Skipped
 from wattline.errors import WattlineError
 
+_WIDE: Final = 180
+"""Columns of the table where it goes to a file."""
 PARTS: Final = {
     "pages": "exposition pages",
     "sweep": "processes of this host",
@@ -36,7 +39,7 @@ def bench(parts: tuple[str, ...]) -> None:
       wattline bench
       wattline bench pages sweep
     """  # noqa: D301 - click wants the character itself
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else _WIDE)
     found: list[Row | Skipped] = []
     progress = Progress(SpinnerColumn(), TextColumn("{task.description}"), console=Console(stderr=True), transient=True)
     with progress:
