@@ -14,6 +14,7 @@ history, but a mean or an energy of them means nothing. `min` .. `last` are NaN 
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -66,6 +67,55 @@ class Cells(Struct, frozen=True, eq=False):
         return len(self.start)
 
 
+class Table(NamedTuple):
+    """Cells of many series, one series after the other: `place` int64[n] ascending names the series of each cell."""
+
+    place: NDArray[np.int64]
+    cells: Cells
+
+    @classmethod
+    def of(cls, parts: Sequence["Table"]) -> "Table":
+        """Join tables; what two of them say of one series ascends from the first to the second."""
+        if not parts:
+            return cls(np.zeros(0, np.int64), empty(FINEST))
+        if len(parts) == 1:
+            return parts[0]
+        place, cells = np.concatenate([part.place for part in parts]), concat([part.cells for part in parts])
+        if (place[1:] >= place[:-1]).all():
+            return cls(place, cells)
+        order = np.argsort(place, kind="stable")
+        return cls(place[order], chosen(cells, order))
+
+    def coarser(self, span: int) -> "Table":
+        """Return cells of a longer span, summed rung by rung. Raises ValueError when it is no multiple of theirs."""
+        table, own = self, self.cells.span
+        if span % own:
+            raise ValueError(f"cells of {own} ns do not add up to cells of {span} ns")
+        for rung in LADDER:
+            if own < rung < span and rung % own == 0 and span % rung == 0:
+                table, own = table._merged(rung), rung
+        return table if own == span else table._merged(span)
+
+    def where(self, rows: Mask) -> "Table":
+        """Return the chosen cells."""
+        return Table(self.place[rows], chosen(self.cells, rows))
+
+    def split(self, k: int) -> list[Cells]:
+        """Return the cells of each of the series 0 to k."""
+        edges = np.searchsorted(self.place, np.arange(k + 1)).tolist()
+        return [chosen(self.cells, slice(a, b)) for a, b in pairwise(edges)]
+
+    def _merged(self, span: int) -> "Table":
+        place, cells = self
+        if not len(cells):
+            return Table(place, structs.replace(cells, span=span))
+        bucket = cells.start - cells.start % span
+        is_head = np.ones(len(bucket), bool)
+        is_head[1:] = (bucket[1:] != bucket[:-1]) | (place[1:] != place[:-1])
+        head = np.flatnonzero(is_head)
+        return Table(place[head], merged(cells, head, bucket, span))
+
+
 MOST: Final = {Nature.POWER: 1e8, Nature.REGISTER: 1e15, Nature.DELTA: 1e12}
 """Watts and joules that no meter means: int64 microjoules hold 2.5 GWh, which 100 MW draw in a day."""
 MOST_OF_LEVELS: Final = 1e290
@@ -89,23 +139,37 @@ def roll_many(
     time: Times, values: Values, present: Mask | None, metrics: Sequence[Metric], columns: Sequence[Column], *,
     start: int, end: int, span: int, run: Times | None = None,
 ) -> list[Cells]:  # fmt: skip
-    """Roll up k series with common times into cells of `span` ns within [start, end).
+    """Roll up k series with common times into cells of `span` ns within [start, end), one by one; see `roll_table`.
 
-    `time` int64[n] ascending; `values` float64[n, k]; `present` bool[n, k] or None; `run` int64[n] or None. Samples
-    outside the window are neighbours; each hour is judged by its samples and the nearest one on each side, per series.
     Raises ValueError when start, end or span is no multiple of 10 s, or start or end none of span.
     """
     if span <= 0 or span % FINEST or start % span or end % span:
         raise ValueError(f"cells of {span} ns in [{start}, {end}): these are no multiples of 10 s and of each other")
+    table = roll_table(time, values, present, metrics, columns, start=start, end=end, run=run).coarser(span)
+    return table.split(len(metrics))
+
+
+def roll_table(
+    time: Times, values: Values, present: Mask | None, metrics: Sequence[Metric], columns: Sequence[Column], *,
+    start: int, end: int, run: Times | None = None,
+) -> "Table":  # fmt: skip
+    """Roll up k series with common times into one table of 10 s cells within [start, end).
+
+    `time` int64[n] ascending; `values` float64[n, k]; `present` bool[n, k] or None; `run` int64[n] or None. Samples
+    outside the window are neighbours; each hour is judged by its samples and the nearest one on each side, per series.
+    Raises ValueError when start or end is no multiple of 10 s.
+    """
+    if start % FINEST or end % FINEST:
+        raise ValueError(f"cells in [{start}, {end}): these are no multiples of 10 s")
     blocks = list(split(time, values, present, run, believed(metrics)))
-    parts: list[list[Cells]] = [[] for _ in metrics]
+    parts: list[Table] = []
     for a, b in hours(start, end):
         edges = np.arange(a, b + FINEST, FINEST, dtype=np.int64)
         for block in blocks:
             near = block.within(a - a % HOUR, a - a % HOUR + HOUR)
             if len(near.time):
-                _roll_block(near, metrics, columns, edges, parts)
-    return [coarser(concat(some), span) if some else empty(span) for some in parts]
+                parts += _roll_block(near, metrics, columns, edges)
+    return Table.of(parts)
 
 
 def hours(start: int, end: int) -> Iterator[tuple[int, int]]:
@@ -250,9 +314,9 @@ def _registers(
 
 
 def _roll_block(
-    samples: Samples, metrics: Sequence[Metric], columns: Sequence[Column], edges: Times, parts: list[list[Cells]]
-) -> None:
-    """Append the 10 s cells of one block between `edges` to the parts of its series."""
+    samples: Samples, metrics: Sequence[Metric], columns: Sequence[Column], edges: Times
+) -> Iterator[Table]:
+    """Yield the 10 s cells of one block between `edges`, each series in one of the tables."""
     statistics = _statistics(samples, edges)
     for group, curve in curves(samples, metrics, columns):
         fields = statistics
@@ -263,16 +327,13 @@ def _roll_block(
         if curve is not None:
             keep |= (fields["covered"] > 0) | (fields["gaps"] > 0) | (fields["resets"] > 0)
             keep |= fields["joules"].reshape(len(keep), -1).any(axis=1)
-        chosen = np.flatnonzero(keep)
-        if not len(chosen):
-            continue
-        start = edges[chosen]
-        if len(chosen) < len(keep):
-            fields = {name: values[chosen] for name, values in fields.items()}
-        kept = {name: np.ascontiguousarray(values.T) for name, values in fields.items()}
-        for i, at in enumerate(group):
-            own = {name: values[i] if values.ndim == 2 else values for name, values in kept.items()}
-            parts[samples.places[at]].append(Cells(span=FINEST, start=start, **own))
+        kept = np.flatnonzero(keep)
+        fields["start"] = edges[:-1]
+        if len(kept) < len(keep):
+            fields = {name: values[kept] for name, values in fields.items()}
+        shape = len(group), len(kept)
+        rows = {name: np.broadcast_to(values.T, shape).ravel() for name, values in fields.items()}
+        yield Table(np.repeat([samples.places[at] for at in group], len(kept)), Cells(span=FINEST, **rows))
 
 
 def _energy(curve: Curve | None, edges: Times) -> dict[str, NDArray[Any]]:
@@ -357,19 +418,7 @@ def _folded(values: Values, first: NDArray[np.intp], count: NDArray[np.intp]) ->
 
 def coarser(cells: Cells, span: int) -> Cells:
     """Return cells of a longer span, summed rung by rung. Raises ValueError when `span` is no multiple of theirs."""
-    if span % cells.span:
-        raise ValueError(f"cells of {cells.span} ns do not add up to cells of {span} ns")
-    for rung in LADDER:
-        if cells.span < rung < span and rung % cells.span == 0 and span % rung == 0:
-            cells = _merged(cells, rung)
-    return cells if cells.span == span else _merged(cells, span)
-
-
-def _merged(cells: Cells, span: int) -> Cells:
-    bucket = cells.start - cells.start % span
-    if not len(cells):
-        return structs.replace(cells, span=span)
-    return merged(cells, np.flatnonzero(np.concatenate([[True], bucket[1:] != bucket[:-1]])), bucket, span)
+    return Table(np.zeros(len(cells), np.int64), cells).coarser(span).cells
 
 
 def merged(cells: Cells, head: NDArray[np.intp], bucket: Times, span: int) -> Cells:
@@ -419,6 +468,11 @@ def concat(parts: Sequence[Cells]) -> Cells:
     if len(parts) == 1:
         return parts[0]
     return Cells(spans.pop(), *(np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS))
+
+
+def chosen(cells: Cells, rows: slice | Mask | NDArray[np.intp]) -> Cells:
+    """Return some of the cells."""
+    return Cells(cells.span, *(getattr(cells, name)[rows] for name in _COLUMNS))
 
 
 def empty(span: int) -> Cells:

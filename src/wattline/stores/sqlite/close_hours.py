@@ -16,14 +16,14 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from wattline.core.rollup import FINEST, Cells
+from wattline.core.rollup import Table, roll_table
+from wattline.model import Column, Metric
 from wattline.stores.sqlite.append import mark
 from wattline.stores.sqlite.edges import after, before
 from wattline.stores.sqlite.fold import INSERT, MERGED, ChunkRow, chunk_rows
 from wattline.stores.sqlite.pieces import Piece, merge
 from wattline.stores.sqlite.read import COPIED, HOUR, Body, Group, Window, fetch
-from wattline.stores.sqlite.rolled import rolled
-from wattline.stores.sqlite.rollups import DAY, MINUTE, QUARTER, coarser_all, cut, digests, pack, unpack
+from wattline.stores.sqlite.rollups import DAY, MINUTE, QUARTER, digests, pack, unpack_table
 from wattline.stores.sqlite.vault import Vault
 
 _FAMILIES: Final = 64
@@ -45,7 +45,7 @@ class Closed(NamedTuple):
     chunks: list[ChunkRow]
     minutes: bytes
     edges: bytes
-    quarters: dict[int, Cells]
+    quarters: Table
     changed: list[int]
 
 
@@ -115,7 +115,7 @@ def _closed(vault: Vault, start: int, bodies: dict[int, list[Body]]) -> list[Clo
         chunks = [] if is_merged else list(chunk_rows(family, pieces, catalogue, seq, MERGED))
         replaced = [] if is_merged else [body.id for body in rows]
         if catalogue.shares(family):
-            closed.append(Closed(family, replaced, chunks, b"", b"", {}, []))
+            closed.append(Closed(family, replaced, chunks, b"", b"", Table.of([]), []))
         else:
             group = window.group_of[family]
             neighbours = [side.get(group, _nothing(len(group.ids))) for side in sides]
@@ -133,13 +133,22 @@ def _rolled(vault: Vault, group: Group, start: int, hour: Piece, sides: Sequence
     family = group.families[0]
     with vault.guard:
         metrics, columns = Window(vault.catalogue, group.ids, group.families).kinds(group)
-    finest = rolled(merge([sides[0], hour, sides[1]]), metrics, columns, (start, start + HOUR), FINEST)
-    minutes = coarser_all({place: own for place, own in enumerate(finest) if len(own)}, MINUTE)
-    quarters = coarser_all(minutes, QUARTER)
+    minutes, quarters = _tables(merge([sides[0], hour, sides[1]]), metrics, columns, start)
     edges = np.stack([digests(sides[0], -1), digests(sides[1], 0)])
     ends = np.stack([digests(hour, 0), digests(hour, -1)])
     changed = _changed(vault, family, start, ends, sides)
     return Closed(family, [], [], pack(minutes), edges.astype("<i8").tobytes(), quarters, changed)
+
+
+def _tables(piece: Piece, metrics: Sequence[Metric], columns: Sequence[Column], start: int) -> tuple[Table, Table]:
+    """Return the cells of a minute and of 15 minutes of an hour of a piece."""
+    run = piece.life if len(piece.life) and (piece.life != piece.life[0]).any() else None
+    with np.errstate(over="ignore", invalid="ignore"):  # sums of the largest doubles are infinite, and that is right
+        finest = roll_table(
+            piece.time, piece.values, piece.present, metrics, columns, start=start, end=start + HOUR, run=run
+        )
+        minutes = finest.coarser(MINUTE)
+        return minutes, minutes.coarser(QUARTER)
 
 
 def _changed(vault: Vault, family: int, start: int, ends: NDArray[np.int64], sides: Sequence[Piece]) -> list[int]:
@@ -188,19 +197,13 @@ def _put(connection: sqlite3.Connection, one: Closed, start: int) -> None:
     row = connection.execute(
         "select body from rollup where family=? and level=? and start=?", (one.family, QUARTER, day)
     ).fetchone()
-    kept = {} if row is None else unpack(row[0], None)
-    for place in {*kept, *one.quarters}:
-        own = kept.get(place)
-        parts = [] if own is None else [cut(own, day, start), cut(own, start + HOUR, day + DAY)]
-        if place in one.quarters:
-            parts.insert(len(parts) and 1, one.quarters[place])
-        kept[place] = _joined(parts)
-    connection.execute(replace, (one.family, QUARTER, day, b"", pack(kept)))
-
-
-def _joined(parts: Sequence[Cells]) -> Cells:
-    names = Cells.__struct_fields__[1:]
-    return Cells(parts[0].span, *(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+    quarters = one.quarters
+    if row is not None:
+        kept = unpack_table(row[0])
+        is_before, is_after = kept.cells.start < start, kept.cells.start >= start + HOUR
+        parts = [kept.where(is_before), quarters, kept.where(is_after)]
+        quarters = Table.of([part for part in parts if len(part.place)])
+    connection.execute(replace, (one.family, QUARTER, day, b"", pack(quarters)))
 
 
 def _nothing(k: int) -> Piece:

@@ -11,15 +11,14 @@ Cells of 10 s are not kept while the samples are: from them they are made again,
 take to read three times their bytes. A day is the sum of its quarters of an hour.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
-from msgspec import structs
 from numpy.typing import NDArray
 
 from wattline.core.chunk import Chunk, encode
-from wattline.core.rollup import Cells, coarser, concat
+from wattline.core.rollup import Cells, Table, chosen, coarser
 from wattline.errors import Malformed
 from wattline.stores.sqlite.pieces import Piece
 from wattline.units import NANOSECONDS
@@ -32,44 +31,44 @@ _ENDS: Final = (("down_head", "down_tail"), ("up_head", "up_tail"))
 _ODD: Final = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F], np.uint64).view(np.int64)
 
 
-def pack(cells: Mapping[int, Cells]) -> bytes:
-    """Encode cells by place in the family."""
-    places = [place for place in sorted(cells) if len(cells[place])]
-    own = [cells[place] for place in places]
-    number = np.repeat(np.array(places, np.int64), [len(part) for part in own])
-    time = _joined(own, "start").astype(np.int64)
-    fields: dict[str, NDArray[Any]] = {name: _joined(own, name) for name in _FIELDS}
-    span = own[0].span if own else 0
-    fields["upper"] = fields["upper"] - fields["joules"]
-    fields["lower"] = fields["joules"] - fields["lower"]
-    fields["covered"] = span - fields["covered"]
+def pack(table: Table) -> bytes:
+    """Encode cells of the series of a family, which `place` names by their places in it."""
+    place, cells = table
+    fields: dict[str, NDArray[Any]] = {name: getattr(cells, name) for name in _FIELDS}
+    fields["upper"] = cells.upper - cells.joules
+    fields["lower"] = cells.joules - cells.lower
+    fields["covered"] = cells.span - cells.covered
     for head, tail in _ENDS:
-        fields[tail] = fields[tail] - np.append(fields[head][1:], 0)
-    columns = [array if array.dtype == np.float64 else array.astype(np.int64) for array in fields.values()]
-    return encode(time, [number, *columns, np.full(len(time), span)])
+        fields[tail] = fields[tail].copy()
+        fields[tail][:-1] -= fields[head][1:]
+    return encode(cells.start, [place, *fields.values(), np.full(len(place), cells.span)])
 
 
-def unpack(body: bytes, places: Sequence[int] | None) -> dict[int, Cells]:
-    """Return the cells of the places, None: of all, that have some. Raises Malformed."""
+def unpack_table(body: bytes) -> Table:
+    """Return all cells. Raises Malformed."""
     chunk = Chunk(body)
     if chunk.k != len(_FIELDS) + 2:
         raise Malformed(f"a roll-up of {chunk.k} columns")
     if not chunk.n:
-        return {}
-    time, number, span = chunk.time(), chunk.column(0), int(chunk.column(chunk.k - 1)[0])
+        return Table.of([])
+    time, place, span = chunk.time(), chunk.column(0).astype(np.int64), int(chunk.column(chunk.k - 1)[0])
     fields: dict[str, NDArray[Any]] = {name: chunk.column(1 + i) for i, name in enumerate(_FIELDS)}
     fields["upper"] = fields["joules"] + fields["upper"]
     fields["lower"] = fields["joules"] - fields["lower"]
     fields["covered"] = span - fields["covered"]
     for head, tail in _ENDS:
-        fields[tail] = fields[tail] + np.append(fields[head][1:], 0)
+        fields[tail][:-1] += fields[head][1:]
     fields["method"] = fields["method"].astype(np.uint8)
-    places = np.unique(number).tolist() if places is None else places
-    edges = np.searchsorted(number, np.array([places, np.add(places, 1)]))
+    return Table(place, Cells(span, time, **fields))
+
+
+def unpack(body: bytes, places: Sequence[int] | None) -> dict[int, Cells]:
+    """Return the cells of the places, None: of all, that have some. Raises Malformed."""
+    table = unpack_table(body)
+    places = np.unique(table.place).tolist() if places is None else places
+    edges = np.searchsorted(table.place, np.array([places, np.add(places, 1)]))
     return {
-        place: Cells(span, time[a:b], **{name: column[a:b] for name, column in fields.items()})
-        for place, a, b in zip(places, *edges.tolist(), strict=True)
-        if a < b
+        place: chosen(table.cells, slice(a, b)) for place, a, b in zip(places, *edges.tolist(), strict=True) if a < b
     }
 
 
@@ -78,24 +77,7 @@ def cut(cells: Cells, start: int, end: int) -> Cells:
     a, b = np.searchsorted(cells.start, [start, end]).tolist()
     if a == 0 and b == len(cells):
         return cells
-    return _rows(cells, a, b)
-
-
-def coarser_all(cells: Mapping[int, Cells], span: int) -> dict[int, Cells]:
-    """Return `coarser` of the cells of each place, all in one go: as if each lived in an age of its own."""
-    places = [place for place, own in cells.items() if len(own)]
-    if not places:
-        return {}
-    own = [cells[place] for place in places]
-    base = min(int(part.start[0]) for part in own) // DAY * DAY
-    age = (max(int(part.start[-1]) for part in own) // DAY + 2) * DAY - base
-    shift = np.repeat(np.arange(len(own)) * age - base, [len(part) for part in own])
-    every = concat(own)
-    one = forgiving(structs.replace(every, start=every.start + shift), span)
-    ages = one.start // age
-    edges = np.searchsorted(ages, [np.arange(len(own)), np.arange(1, len(own) + 1)])
-    one = structs.replace(one, start=one.start - ages * age + base)
-    return {place: _rows(one, a, b) for place, a, b in zip(places, *edges.tolist(), strict=True)}
+    return chosen(cells, slice(a, b))
 
 
 def forgiving(cells: Cells, span: int) -> Cells:
@@ -117,13 +99,3 @@ def digests(piece: Piece, side: int) -> NDArray[np.int64]:
     bits = np.ascontiguousarray(piece.values[rows, columns]).view(np.int64)
     found[columns] = piece.time[rows] ^ (bits * _ODD[0]) ^ (piece.life[rows] * _ODD[1]) | 1
     return found
-
-
-def _rows(cells: Cells, a: int, b: int) -> Cells:
-    return Cells(cells.span, *(getattr(cells, name)[a:b] for name in Cells.__struct_fields__[1:]))
-
-
-def _joined(cells: Sequence[Cells], name: str) -> NDArray[Any]:
-    if not cells:
-        return np.zeros(0, np.float64 if name in {"sum", "min", "max", "first", "last"} else np.int64)
-    return np.concatenate([getattr(part, name) for part in cells])

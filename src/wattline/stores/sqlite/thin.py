@@ -8,8 +8,10 @@ counted. A series that stands in several layout families has no roll-ups, so its
 import sqlite3
 from typing import Final
 
+import numpy as np
 from msgspec import Struct, field
 
+from wattline.core.rollup import Table
 from wattline.plugin import Config
 from wattline.stores.sqlite.read import HOUR, Window
 from wattline.stores.sqlite.rolled import FINEST, from_samples
@@ -103,8 +105,9 @@ def _finest(vault: Vault, family: int, start: int) -> bytes:
     if not fast:
         return b""
     made = from_samples(vault.reader, window, [group], (start, start + HOUR), FINEST)
-    cells = {group.outs[number]: own for number, own in made.items() if number in fast and len(own)}
-    return pack(cells) if cells else b""
+    parts = sorted((group.outs[number], own) for number, own in made.items() if number in fast and len(own))
+    tables = [Table(np.full(len(own), place), own) for place, own in parts]
+    return pack(Table.of(tables)) if tables else b""
 
 
 def _is_fast(period: float | None) -> bool:
