@@ -33,20 +33,19 @@ def site(tmp_path):
 
 def test_what_was_shown_is_stored_once_with_its_value(site, tmp_path):
     data = tmp_path / "store"
-    up = Program("--config", str(site), data=data)
     chance = random.Random(20)
     checked = 0
     for _ in range(CRASHES):
-        up.start()
-        listener = Listener(up.address)
-        enough = chance.randint(1, 60)
-        up.wait(lambda heard=listener, n=enough: heard.heard > n)
-        up.kill()
+        with Program("--config", str(site), data=data) as up:
+            listener = Listener(up.address)
+            enough = chance.randint(1, 60)
+            up.wait(lambda heard=listener, n=enough: heard.heard > n)
+            up.kill()
         listener.close()
         checked += asyncio.run(compare(data, listener.shown()))
     assert checked > CRASHES * 121
-    up.start()
-    up.stop()
+    with Program("--config", str(site), data=data):
+        pass
     asyncio.run(verified(data))
 
 
