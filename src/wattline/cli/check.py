@@ -38,14 +38,15 @@ def check(file: Path) -> None:
 
 def _summary(examined: Examination) -> Table:
     site = examined.site
-    title = f"{len(site.meters)} meters, store in {site.data}, listening on {site.listen}"
+    meters = f"{len(site.meters)} meter{'' if len(site.meters) == 1 else 's'}"
+    title = f"{meters}, store in {site.data}, listening on {site.listen}"
     table = Table(title=escape(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for name in ("meter", "driver", "address"):
         table.add_column(name, overflow="fold")
     table.add_column("every", justify="right")
     table.add_column("timeout", justify="right")
     for meter in site.meters:
-        asked = " (when promoted)" if meter.optional else ""
+        asked = " (optional: not read)" if meter.optional else ""
         every, timeout = f"{meter.every:g} s{asked}", f"{meter.timeout:g} s"
         table.add_row(*map(escape, (meter.name, meter.driver, meter.address, every, timeout)))
     return table

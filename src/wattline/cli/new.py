@@ -26,10 +26,15 @@ LONGEST: Final = 24
 
 @click.group()
 def new() -> None:
-    """Write the files of something new."""
+    """Write the files of something new.
+
+    \b
+    Example:
+      wattline new driver acme                     a driver, its tests and its page, in wattline-acme
+    """  # noqa: D301 - click wants the character itself
 
 
-@new.command()
+@new.command(short_help="Write a driver that works, with its tests.")
 @click.argument("name")
 @click.option(
     "--folder",

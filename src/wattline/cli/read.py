@@ -55,9 +55,9 @@ def read(url: str, as_json: bool, timeout: float) -> None:
     \b
     Examples:
       wattline read snmp://public@pdu-1/1.3.6.1.4.1.318.1.1.26.4.3.1.5.1
-      wattline read prometheus://node-7:9100/metrics/node_hwmon_* --json
+      wattline read 'prometheus://node-7:9100/metrics/node_hwmon_*' --json
       wattline read rapl://
-      wattline read sim://rack?servers=2
+      wattline read 'sim://rack?servers=2'
 
     The exit status is 1, with a plain reason, when the meter cannot be read.
     """  # noqa: D301 - click wants the character itself
@@ -69,7 +69,7 @@ def read(url: str, as_json: bool, timeout: float) -> None:
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(answer)).decode())
     else:
-        Console().print(_table(answer))
+        _show(answer)
 
 
 async def _ask(text: str, patience: float) -> Answer:
@@ -126,9 +126,18 @@ def _readings(frame: Frame) -> list[Reading]:
     return found
 
 
+def _show(answer: Answer) -> None:
+    console = Console(highlight=False)
+    values = f"{len(answer.values)} value{'' if len(answer.values) == 1 else 's'}"
+    head = f"{answer.meter}  ({answer.driver}, {values} in {answer.latency * 1000:.1f} ms)"
+    console.print(escape(head), style="bold", soft_wrap=True)
+    console.print(_table(answer))
+    for estimate in dict.fromkeys(one.estimated for one in answer.values if one.estimated):
+        console.print(f"estimated: {escape(estimate)}", style="dim", soft_wrap=True)
+
+
 def _table(answer: Answer) -> Table:
-    title = f"{answer.meter}  ({answer.driver}, {len(answer.values)} values in {answer.latency * 1000:.1f} ms)"
-    table = Table(title=escape(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     labelled = any(one.labels for one in answer.values)
     table.add_column("device", overflow="fold")
     table.add_column("metric", overflow="fold")
@@ -140,6 +149,6 @@ def _table(answer: Answer) -> Table:
     for one in answer.values:
         value = one.value if isinstance(one.value, str) else f"{one.value:.12g}"
         labels = [", ".join(f"{name}={text}" for name, text in one.labels.items())] if labelled else []
-        kind = f"estimated: {one.estimated}" if one.estimated else one.kind
+        kind = f"{one.kind}, estimated" if one.estimated else one.kind
         table.add_row(*map(escape, (one.device, one.metric, *labels, value, one.unit, kind)))
     return table

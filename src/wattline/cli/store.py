@@ -23,6 +23,13 @@ from wattline.units import NANOSECONDS
 STORE: Final = "sqlite"
 FILE: Final = "wattline.sqlite"
 EXIT_DAMAGED: Final = 1
+_BYTES: Final = {
+    "bytes_chunks": "bytes in chunks",
+    "bytes_staged": "bytes staged",
+    "bytes_rollups": "bytes in roll-ups",
+    "bytes_free": "bytes free",
+}
+"""What the parts of a store's size are called."""
 
 
 class Step(Protocol):
@@ -67,7 +74,7 @@ def store() -> None:
     """  # noqa: D301 - click wants the character itself
 
 
-@store.command()
+@store.command(short_help="Print how much is stored, and in how many bytes.")
 @with_data
 def stats(directory: Path) -> None:
     """Print how much is stored, from when to when, and where the bytes are."""
@@ -76,7 +83,7 @@ def stats(directory: Path) -> None:
     Console().print(_table(directory / FILE, figures))
 
 
-@store.command()
+@store.command(short_help="Read all that is stored and check it.")
 @with_data
 def verify(directory: Path) -> None:
     """Read all that is stored and check it; the exit status is 1 when something is damaged, which is then listed."""
@@ -85,12 +92,12 @@ def verify(directory: Path) -> None:
     for line in damage:
         click.echo(line)
     if damage:
-        click.echo(f"{directory / FILE} is damaged in {len(damage)} places", err=True)
+        click.echo(f"{directory / FILE} is damaged in {len(damage)} place{'s' if len(damage) > 1 else ''}", err=True)
         sys.exit(EXIT_DAMAGED)
     click.echo(f"{directory / FILE} is sound")
 
 
-@store.command()
+@store.command(short_help="Merge late data, and give free pages back.")
 @with_data
 def compact(directory: Path) -> None:
     """Fold what is staged, merge late data, and give free pages back to the file system."""
@@ -169,7 +176,7 @@ def _table(path: Path, figures: dict[str, int | float | str]) -> Table:
             shown = moment(int(value))
         elif name.startswith("bytes"):
             shown, ratio = size(float(value)), f"{float(value) / samples:.3f}" if samples else ""
-            words = words.replace("bytes ", "bytes of ")
+            words = _BYTES.get(name, words)
         else:
             shown = f"{value:,}" if isinstance(value, int) else str(value)
         table.add_row(words, shown, ratio)

@@ -1,4 +1,4 @@
-"""Holes in what a meter gives, each noted with why (design section 3, "Missing is not zero").
+"""Holes in what a meter gives, each noted with why: missing is not zero.
 
     spoke ──failed──▶ a hole begins, without an end ──spoke──▶ it ends
     spoke ── ticks missed, clock stepped, program away ──▶ spoke: a hole that is known when it is over

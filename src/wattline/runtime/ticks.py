@@ -5,8 +5,8 @@ meter's name, so that a thousand meters of one period are spread over it, in the
 for a tick is computed from the wall time anew each time, so nothing drifts. A tick that has passed is counted as missed
 and never caught up.
 
-A step of wall against monotonic time of more than `STEP` begins a new life (design section 3, "Time"); slewing, at most
-500 ppm (adjtimex(2)), is none.
+A step of wall against monotonic time of more than `STEP` begins a new life; slewing, at most 500 ppm (adjtimex(2)),
+is none.
 """
 
 import asyncio
