@@ -168,7 +168,7 @@ def roll_table(
         for block in blocks:
             near = block.within(a - a % HOUR, a - a % HOUR + HOUR)
             if len(near.time):
-                parts += _roll_block(near, metrics, columns, edges)
+                parts.append(_roll_block(near, metrics, columns, edges))
     return Table.of(parts)
 
 
@@ -313,35 +313,26 @@ def _registers(
     ]
 
 
-def _roll_block(
-    samples: Samples, metrics: Sequence[Metric], columns: Sequence[Column], edges: Times
-) -> Iterator[Table]:
-    """Yield the 10 s cells of one block between `edges`, each series in one of the tables."""
-    statistics = _statistics(samples, edges)
+def _roll_block(samples: Samples, metrics: Sequence[Metric], columns: Sequence[Column], edges: Times) -> Table:
+    """Return the 10 s cells of one block between `edges`."""
+    shape = len(samples.places), len(edges) - 1
+    fields = {name: np.zeros(shape, np.int64) for name in (*_ADDED, *_SLACKS)} | _statistics(samples, edges)
+    fields |= {"start": np.broadcast_to(edges[:-1], shape), "method": np.zeros(shape, np.uint8)}
+    keep = fields["count"] > 0
     for group, curve in curves(samples, metrics, columns):
-        fields = statistics
-        if len(group) < len(samples.places):
-            fields = {name: values[:, group] if values.ndim == 2 else values for name, values in statistics.items()}
-        fields = fields | _energy(curve, edges)
-        keep = fields["count"] > 0
-        if curve is not None:
-            keep |= (fields["covered"] > 0) | (fields["gaps"] > 0) | (fields["resets"] > 0)
-            keep |= fields["joules"].reshape(len(keep), -1).any(axis=1)
-        kept = np.flatnonzero(keep)
-        fields["start"] = edges[:-1]
-        if len(kept) < len(keep):
-            fields = {name: values[kept] for name, values in fields.items()}
-        shape = len(group), len(kept)
-        rows = {name: np.broadcast_to(values.T, shape).ravel() for name, values in fields.items()}
-        yield Table(np.repeat([samples.places[at] for at in group], len(kept)), Cells(span=FINEST, **rows))
+        if curve is not None and len(curve.covered):
+            energy = _energy(curve, edges)
+            for name, values in energy.items():
+                fields[name][group] = values.T
+            any_known = (energy["covered"] > 0) | (energy["gaps"] > 0) | (energy["resets"] > 0)
+            keep[group] |= any_known | energy["joules"].any(axis=1)
+    kept = slice(None) if keep.all() else keep.ravel()
+    rows = {name: values.ravel()[kept] for name, values in fields.items()}
+    return Table(np.repeat(samples.places, shape[1])[kept], Cells(span=FINEST, **rows))
 
 
-def _energy(curve: Curve | None, edges: Times) -> dict[str, NDArray[Any]]:
+def _energy(curve: Curve, edges: Times) -> dict[str, NDArray[Any]]:
     """Return the energy columns of cells between edges: [c, k], or [c] where the series have them in common."""
-    c = len(edges) - 1
-    if curve is None or not len(curve.covered):
-        zero = np.zeros(c, np.int64)
-        return {**dict.fromkeys((*_ADDED[1:], *_SLACKS), zero), "method": np.zeros(c, np.uint8)}
     at = curve.read(edges)
     joules = np.diff(at.joules, axis=0)
     covered = np.diff(at.covered)
@@ -376,44 +367,57 @@ def _methods(curve: Curve, edges: Times) -> NDArray[np.uint8]:
 
 
 def _statistics(samples: Samples, edges: Times) -> dict[str, NDArray[Any]]:
-    """Return count [c] and sum, min, max, first, last [c, k] of the finite samples between edges."""
+    """Return count, sum, min, max, first and last, each [k, c], of the finite samples between edges."""
     time, values = samples.time, samples.values
     known = np.isfinite(values[:, 0])
     if not known.all():
         time, values = time[known], values[known]
     place = np.searchsorted(time, edges)
     first, count = place[:-1], np.diff(place)
+    shape = values.shape[1], len(count)
+    fields: dict[str, NDArray[Any]] = {"count": np.broadcast_to(count.astype(np.int64), shape), "sum": np.zeros(shape)}
     filled = np.flatnonzero(count)
-    shape = (len(count), values.shape[1])
-    sums, least, most = np.zeros(shape), np.full(shape, np.nan), np.full(shape, np.nan)
-    head, tail = np.full(shape, np.nan), np.full(shape, np.nan)
-    if len(filled):
-        sums[filled], least[filled], most[filled] = _folded(values, first[filled], count[filled])
-        head[filled], tail[filled] = values[first[filled]], values[(first + count - 1)[filled]]
-    return {"count": count.astype(np.int64), "sum": sums, "min": least, "max": most, "first": head, "last": tail}
+    if not len(filled):
+        return fields | {name: np.full(shape, np.nan) for name in _FLOATS[1:]}
+    found = _folded(values, first[filled], count[filled])
+    ends = values[first[filled]], values[(first + count - 1)[filled]]
+    for name, own in zip(_FLOATS, (*found, *ends), strict=True):
+        if len(filled) < len(count):
+            fields[name] = np.full(shape, 0.0 if name == "sum" else np.nan)
+            fields[name][:, filled] = own.T
+        else:
+            fields[name] = own.T
+    return fields
 
 
 def _folded(values: Values, first: NDArray[np.intp], count: NDArray[np.intp]) -> tuple[Values, Values, Values]:
     """Return sum, min and max of groups of consecutive rows, none empty, added one after another in order."""
-    if count.max() > _DENSE:
+    common, most = int(count.min()), int(count.max())
+    if most > _DENSE:
         groups = [values[a : a + n] for a, n in zip(first.tolist(), count.tolist(), strict=True)]
         sums = np.stack([np.add.accumulate(group, axis=0)[-1] for group in groups])
         return sums, np.stack([g.min(axis=0) for g in groups]), np.stack([g.max(axis=0) for g in groups])
+    end = int(first[-1]) + common
+    block: Values | None = None
+    if end - int(first[0]) == common * len(first) and (count[:-1] == common).all():  # groups without gaps, all alike
+        block = values[first[0] : end].reshape(len(first), common, -1)
     sums = values[first]
-    least, most, row = sums.copy(), sums.copy(), np.empty_like(sums)
-    common = int(count.min())
+    least, most_of, row = sums.copy(), sums.copy(), np.empty_like(sums)
     for j in range(1, common):
-        np.take(values, first + j, axis=0, out=row, mode="clip")
+        if block is None:
+            np.take(values, first + j, axis=0, out=row, mode="clip")
+        else:
+            row = block[:, j]
         sums += row
         np.minimum(least, row, out=least)
-        np.maximum(most, row, out=most)
-    for j in range(common, int(count.max())):
+        np.maximum(most_of, row, out=most_of)
+    for j in range(common, most):
         some = np.flatnonzero(count > j)
         more = values[first[some] + j]
         sums[some] += more
         least[some] = np.minimum(least[some], more)
-        most[some] = np.maximum(most[some], more)
-    return sums, least, most
+        most_of[some] = np.maximum(most_of[some], more)
+    return sums, least, most_of
 
 
 def coarser(cells: Cells, span: int) -> Cells:
