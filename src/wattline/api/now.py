@@ -225,7 +225,7 @@ def _device(plan: Plan, name: str, value: Value | None, now: int) -> NowDevice:
         estimated=bool(entry and entry.column.estimate),
         parent=device.parent,
         metric=entry.series.metric.name if entry else "",
-        age=None if value is None else (now - value.time) / NANOSECONDS,
+        age=None if value is None else max(now - value.time, 0) / NANOSECONDS,  # newer ones come while this is made
     )
 
 

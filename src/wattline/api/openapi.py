@@ -1,5 +1,6 @@
 """The description of the interface for machines (/api/openapi.json) and, made of the same, for people (/api)."""
 
+import re
 from html import escape
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ _STYLE: Final = """
 h2{margin-top:2.5rem}code{font:0.9em ui-monospace,monospace}table{border-collapse:collapse;width:100%}
 td{padding:.3rem 1rem .3rem 0;border-top:1px solid #8884;vertical-align:top}td:first-child{white-space:nowrap}
 """
+_CODE: Final = re.compile("`([^`]+)`")
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
 
 
@@ -50,11 +52,16 @@ def page(document: dict[str, Any]) -> str:
     )
 
 
+def _words(text: str) -> str:
+    """Return a description as HTML: what stands between backticks is code."""
+    return _CODE.sub(r"<code>\1</code>", escape(text))
+
+
 def _route(path: str, one: dict[str, Any]) -> str:
     rows = "".join(
-        f"<tr><td><code>{escape(told['name'])}</code><td>{escape(told.get('description', ''))}"
+        f"<tr><td><code>{escape(told['name'])}</code><td>{_words(told.get('description', ''))}"
         for told in one.get("parameters", ())
     )
-    told = "".join(f"<p>{escape(part)}</p>" for part in one.get("description", "").split("\n\n"))
+    told = "".join(f"<p>{_words(part)}</p>" for part in one.get("description", "").split("\n\n"))
     table = f"<table>{rows}</table>" if rows else ""
     return f'<h2><a href="{escape(path)}"><code>GET {escape(path)}</code></a></h2>{told}{table}'

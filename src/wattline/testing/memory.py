@@ -1,7 +1,7 @@
 """A store in memory: the specification of `plugin.Store` that runs, for tests, demonstrations and stores to be.
 
-Everything that was written is kept as it came, as columns per series; reading merges. So each rule of what a
-store does stands here once, in the fewest words: a sample is (series, time, run) where a run is one life of one source; written
+Everything that was written is kept as it came, as columns per series; reading merges. So each rule of what a store does
+stands here once, in the fewest words: a sample is (series, time, run) where a run is one life of one source; written
 twice it is there once, the later write wins; an absent value replaces nothing; a batch that was received before has no
 effect. Clarity comes before speed, and nothing survives the process.
 """
