@@ -1,6 +1,6 @@
 """The sums of a question about energy while its parts come in, in order of time: one row of numbers per series."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from wattline.core.counter import Joules
 from wattline.core.curve import PER_NS
 from wattline.core.integral import Nature, nature
-from wattline.core.rollup import Cells
+from wattline.core.tally import Tally
 from wattline.core.window import Part
+from wattline.model import Times, Values
 from wattline.plugin import Entry
 
 _NOWHERE = -1
@@ -28,9 +29,10 @@ class Account:
         self.covered, self.gaps, self.resets, self.method = (np.zeros(n, np.int64) for _ in range(4))
         self.down_head, self.up_head, self.down_tail, self.up_tail = (np.zeros(n, np.int64) for _ in range(4))
         self.peak = np.zeros(n)
-        """Highest watts seen."""
+        """Highest watts seen, where nothing is rated."""
         self._edge = np.full(n, _NOWHERE, np.int64)
-        self._natures = [nature(entry.series.metric) for entry in entries]
+        self._is_power = np.array([nature(entry.series.metric) is Nature.POWER for entry in entries], bool)
+        self._rated = np.array([entry.column.rated is not None for entry in entries], bool)
 
     def add_part(self, part: Part, start: int, end: int) -> None:
         """Add what samples gave for [start, end)."""
@@ -49,27 +51,28 @@ class Account:
             end, part.down_tail[known], part.up_tail[known],
         )  # fmt: skip
 
-    def add_cells(self, place: int, cells: Cells) -> None:
-        """Add cells of one series, ascending."""
-        if self._natures[place] is Nature.LEVEL or not len(cells):
+    def add_tally(self, tally: Tally, places: Mapping[int, int]) -> None:
+        """Add cells of some series, none of which is a level; `places` numbers the series by id."""
+        if not len(tally):
             return
-        self._settle(np.array([place]), int(cells.start[0]), cells.down_head[:1], cells.up_head[:1])
-        lower, upper = int(cells.lower.sum()), int(cells.upper.sum())
-        if len(cells) > 1 and (cells.up_tail.any() or cells.down_tail.any() or cells.up_head.any()):
-            lost, more = _unsettled(cells)
-            lower, upper = lower - lost, upper + more
-        self.joules[place] += cells.joules.sum()
-        self.lower[place] += lower
-        self.upper[place] += upper
-        self.covered[place] += cells.covered.sum()
-        self.gaps[place] += cells.gaps.sum()
-        self.resets[place] += cells.resets.sum()
-        self.method[place] |= int(np.bitwise_or.reduce(cells.method))
-        self.peak[place] = max(self.peak[place], self._peak(place, cells))
-        self._edge[place] = cells.start[-1] + cells.span
-        self.down_tail[place], self.up_tail[place] = cells.down_tail[-1], cells.up_tail[-1]
+        head = np.flatnonzero(np.diff(tally.series, prepend=-1))
+        tail = np.append(head[1:], len(tally)) - 1
+        own = np.array([places[number] for number in tally.series[head].tolist()], np.intp)
+        self._settle(own, tally.start[head], tally.down_head[head], tally.up_head[head])
+        lower, upper = _settled(tally, head)
+        self.joules[own] += np.add.reduceat(tally.joules, head)
+        self.lower[own] += np.add.reduceat(lower, head)
+        self.upper[own] += np.add.reduceat(upper, head)
+        self.covered[own] += np.add.reduceat(tally.covered, head)
+        self.gaps[own] += np.add.reduceat(tally.gaps, head)
+        self.resets[own] += np.add.reduceat(tally.resets, head)
+        self.method[own] |= np.bitwise_or.reduceat(tally.method, head)
+        if not self._rated[own].all():
+            self.peak[own] = np.maximum(self.peak[own], np.maximum.reduceat(self._watts(tally, own, head), head))
+        self._edge[own] = tally.start[tail] + tally.span
+        self.down_tail[own], self.up_tail[own] = tally.down_tail[tail], tally.up_tail[tail]
 
-    def _settle(self, places: NDArray[np.intp], start: int, down: Joules, up: Joules) -> None:
+    def _settle(self, places: NDArray[np.intp], start: int | Times, down: Joules, up: Joules) -> None:
         """Close the edge between what was added last and what begins at `start`."""
         fresh = self._edge[places] == _NOWHERE
         self.down_head[places[fresh]], self.up_head[places[fresh]] = down[fresh], up[fresh]
@@ -79,18 +82,24 @@ class Account:
         self.lower[some] -= self.down_tail[some] + up[apart]
         self.upper[some] += self.up_tail[some] + down[apart]
 
-    def _peak(self, place: int, cells: Cells) -> float:
-        if self._natures[place] is Nature.POWER:
-            return float(np.fmax.reduce(cells.max, initial=0.0))
-        some = cells.covered > 0
-        return float((cells.joules[some] / (cells.covered[some] * PER_NS)).max(initial=0.0))
+    def _watts(self, tally: Tally, places: NDArray[np.intp], head: NDArray[np.intp]) -> Values:
+        """Return the highest power that each cell tells of: that of its samples, or else its mean."""
+        is_power = np.repeat(self._is_power[places], np.diff(head, append=len(tally)))
+        mean = tally.joules / np.where(tally.covered > 0, tally.covered * PER_NS, np.inf)
+        return np.where(is_power, np.fmax(tally.max, 0.0), mean)
 
 
-def _unsettled(cells: Cells) -> tuple[int, int]:
-    """Return the slack, down and up, of inner edges of which two cells do not say the same."""
-    down, up = cells.down_tail[:-1], cells.up_tail[:-1]
-    apart = (cells.start[1:] != cells.start[:-1] + cells.span) | (down != cells.down_head[1:])
-    apart |= up != cells.up_head[1:]
-    lost = down[apart].sum() + cells.up_head[1:][apart].sum()
-    more = up[apart].sum() + cells.down_head[1:][apart].sum()
-    return int(lost), int(more)
+def _settled(tally: Tally, head: NDArray[np.intp]) -> tuple[Joules, Joules]:
+    """Return the bounds, widened by the slack of the inner edges of which two cells do not say the same."""
+    down, up = tally.down_tail[:-1], tally.up_tail[:-1]
+    down_next, up_next = tally.down_head[1:], tally.up_head[1:]
+    if not (up.any() or down.any() or up_next.any() or down_next.any()):
+        return tally.lower, tally.upper
+    apart = (tally.start[1:] != tally.start[:-1] + tally.span) | (down != down_next) | (up != up_next)
+    apart[head[1:] - 1] = False  # these are of two series
+    lower, upper = tally.lower.copy(), tally.upper.copy()
+    lower[:-1] -= np.where(apart, down, 0)
+    lower[1:] -= np.where(apart, up_next, 0)
+    upper[:-1] += np.where(apart, up, 0)
+    upper[1:] += np.where(apart, down_next, 0)
+    return lower, upper

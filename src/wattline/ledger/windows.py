@@ -24,6 +24,10 @@ from wattline.ledger.hours import Hours
 from wattline.plugin import Column, Entry, Metric, Store
 
 QUARTER: Final = LADDER[2]
+_METHODS: Final = [
+    tuple(word for bit, word in METHOD_WORDS.items() if bits & bit) for bits in range(1 << len(METHOD_WORDS))
+]
+"""The words of each sum of methods."""
 MICROJOULES_PER_KWH: Final = 3_600_000_000_000
 
 NOTHING_KNOWN: Final = "nothing was measured and the rated power is unknown, so there is no upper bound"
@@ -117,7 +121,8 @@ def plan(start: int, end: int) -> Iterator[tuple[int, int, int]]:
             span = next(s for s in reversed(LADDER) if start % s == 0 and start + s <= tail)
             cut = tail - tail % span
             if longer := next((s for s in LADDER if s > span), 0):
-                cut = min(cut, start - start % longer + longer)
+                edge = start - start % longer + longer
+                cut = min(cut, edge) if edge + longer <= tail else cut  # where no longer one follows, these go on
         yield start, cut, span
         start = cut
     if start < end:
@@ -135,9 +140,8 @@ class _Question(Struct, frozen=True, eq=False):
     """The place in the account by id of the entry."""
 
     def ask_cells(self, start: int, end: int, span: int) -> None:
-        for cells in self.store.cells(list(self.places), start, end, span):
-            for number, some in cells.items():
-                self.account.add_cells(self.places[number], some)
+        for tally in self.store.tallies(list(self.places), start, end, span):
+            self.account.add_tally(tally, self.places)
 
     def ask_samples(self, start: int, end: int) -> None:
         """Read the samples of whole hours: what a gap, a jitter or a run is worth is a matter of the hour (rollup)."""
@@ -167,9 +171,8 @@ def _answer(account: Account, place: int, entry: Entry, asked: int) -> Energy:
             assumed = HIGHEST_SEEN if most else NOTHING_KNOWN
     lower += int(np.floor(column.floor * PER_NS * uncovered))
     upper += int(np.ceil(most * PER_NS * uncovered))
-    bits = int(account.method[place])
     return Energy(
         entry=entry, joules=joules, covered=covered, asked=asked, lower=lower, upper=upper,
-        method=tuple(word for bit, word in METHOD_WORDS.items() if bits & bit),
+        method=_METHODS[int(account.method[place])],
         gaps=int(account.gaps[place]), resets=int(account.resets[place]), assumed=assumed, estimated=column.estimate,
     )  # fmt: skip

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from wattline.core import rollup
 from wattline.core.rollup import Cells
+from wattline.core.tally import FIELDS
 from wattline.model import Batch, Column, Device, Kind, Layout, Metric, Series, Values, pack_mask
-from wattline.plugin import Block, Entry, Store
+from wattline.plugin import Block, Entry, Store, Tally
 from wattline.units import NANOSECONDS, Unit
 
 HOUR = 3600 * NANOSECONDS
@@ -162,8 +163,11 @@ def check_cells(store: Store[Any], entries: Iterable[Entry], start: int, end: in
     for span in (10 * NANOSECONDS, 60 * NANOSECONDS, 900 * NANOSECONDS, 24 * HOUR):
         a, b = start // span * span, -(-end // span) * span
         parts = list(store.cells([entry.id for entry in every], a, b, span))
+        tables = list(store.tallies([entry.id for entry in every], a, b, span))
         for entry in every:
-            assert_same_cells([part[entry.id] for part in parts if entry.id in part], rolled(store, entry, a, b, span))
+            want = rolled(store, entry, a, b, span)
+            assert_same_cells([part[entry.id] for part in parts if entry.id in part], want)
+            assert_same_energy([table for table in tables if (table.series == entry.id).any()], entry.id, want)
 
 
 def rolled(store: Store[Any], entry: Entry, start: int, end: int, span: int) -> Cells:
@@ -195,6 +199,21 @@ def assert_same_cells(parts: Sequence[Cells], want: Cells) -> None:
         got = np.concatenate([right[:0], *(getattr(part, name) for part in parts)])
         both = [_comparable(array) for array in (got, right)]
         assert both[0] == both[1], f"{name} of roll-ups of {want.span / NANOSECONDS:.0f} s is not that of the samples"
+
+
+def assert_same_energy(tables: Sequence[Tally], series: int, want: Cells) -> None:
+    """Assert that what tables say of a series adds up to the wanted cells."""
+    parts = []
+    for table in tables:
+        rows = np.flatnonzero(table.series == series)
+        assert (np.diff(rows) == 1).all(), "the rows of a series stand together"
+        unsaid = rollup.empty(table.span)
+        count = {name: np.zeros(len(rows), getattr(unsaid, name).dtype) for name in Cells.__struct_fields__[1:]}
+        parts.append(Cells(table.span, **count | {name: getattr(table, name)[rows] for name in ("start", *FIELDS)}))
+    both = rollup.coarser(rollup.concat(parts), want.span) if parts else rollup.empty(want.span), want
+    for name in ("start", *FIELDS):
+        got, right = (_comparable(getattr(cells, name)) for cells in both)
+        assert got == right, f"{name} of what adds up to {want.span / NANOSECONDS:.0f} s is not that of the samples"
 
 
 def _comparable(array: np.ndarray[Any, Any]) -> list[int]:

@@ -185,6 +185,11 @@ class Window:
         members = self._catalogue.members[group.families[0]]
         return {place: number for place, number in enumerate(members) if number in group.outs}
 
+    def named(self, group: Group) -> Integers:
+        """Return the wanted series of a group of one family by their places in it, int64; 0 where one is not wanted."""
+        members = np.array(self._catalogue.members[group.families[0]], np.int64)
+        return np.where(np.isin(members, group.ids), members, 0)
+
     def shares(self, group: Group) -> bool:
         """Say whether a series of the group's families stands in other families too, so that no roll-up is kept."""
         return any(self._catalogue.shares(family) for family in group.families)

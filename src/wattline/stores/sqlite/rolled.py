@@ -12,13 +12,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from wattline.core.rollup import Cells, concat, roll_many
+from wattline.core.rollup import Cells, Table, concat, roll_many
 from wattline.model import Column, Mask, Metric
 from wattline.plugin import Refused
 from wattline.stores.sqlite.edges import after, before
 from wattline.stores.sqlite.pieces import Piece, merge
 from wattline.stores.sqlite.read import HOUR, Group, Reader, Window, hours, reach
-from wattline.stores.sqlite.rollups import DAY, MINUTE, QUARTER, cut, forgiving, unpack
+from wattline.stores.sqlite.rollups import DAY, MINUTE, QUARTER, cut, unpack
 from wattline.units import NANOSECONDS
 
 FINEST: Final = 10 * NANOSECONDS
@@ -28,19 +28,23 @@ Span = tuple[int, int]
 
 def cells(reader: Reader, window: Window, between: Span, span: int, thinned: int) -> Iterator[dict[int, Cells]]:
     """Yield roll-ups by series, a UTC day or one span at a time. Samples before `thinned` may have gone."""
+    start, end, level = asked(reader, between, span)
+    step = max(1, DAY // span) * span
+    for a in range(start, end, step):
+        if found := _slice(reader, window, (a, min(end, a + step)), (level, span), thinned):
+            yield found
+
+
+def asked(reader: Reader, between: Span, span: int) -> tuple[int, int, int]:
+    """Return the window as far as there are samples, and the span of the cells to begin with. Raises Refused."""
     start, end = between
     if span <= 0 or span % FINEST:
         raise Refused(f"a roll-up spans a multiple of 10 s, not {span / NANOSECONDS} s")
     if start % span or end % span:
         raise Refused(f"roll-ups of {span // NANOSECONDS} s start and end at multiples of it")
     low, high = reach(reader)
-    start, end = max(start, low // span * span), min(end, -(-high // span) * span)
-    step = max(1, DAY // span) * span
     level = QUARTER if span % QUARTER == 0 else MINUTE if span % MINUTE == 0 else FINEST
-    for a in range(start, end, step):
-        found = _slice(reader, window, (a, min(end, a + step)), (level, span), thinned)
-        if found := {number: own for number, own in found.items() if len(own)}:
-            yield found
+    return max(start, low // span * span), min(end, -(-high // span) * span), level
 
 
 def from_samples(reader: Reader, window: Window, groups: Sequence[Group], between: Span, span: int) -> dict[int, Cells]:
@@ -71,49 +75,66 @@ def rolled(piece: Piece, metrics: Sequence[Metric], columns: Sequence[Column], b
         )
 
 
-def _slice(reader: Reader, window: Window, between: Span, spans: tuple[int, int], thinned: int) -> dict[int, Cells]:
-    """Return the cells of one slice; `spans` are the level to make them from and their own."""
-    (start, end), (level, span) = between, spans
-    if level == FINEST and start >= thinned:
-        return from_samples(reader, window, window.groups, between, span)
-    first, last = start // HOUR * HOUR, -(-end // HOUR) * HOUR
+def segments(
+    reader: Reader, window: Window, between: Span, level: int, thinned: int
+) -> Iterator[tuple[Sequence[Group], Span, bool]]:
+    """Yield hours that some groups have in common, and whether what is kept holds there; those of a group ascend."""
+    first, last = between[0] // HOUR * HOUR, -(-between[1] // HOUR) * HOUR
     by_plan: dict[tuple[Span, ...], list[Group]] = {}
     for group, stale in _stale(reader, window, first, last, level == FINEST).items():
         if not window.shares(group):
             stale = _clipped(stale, thinned, last)  # noqa: PLW2901 - what has gone cannot be read again
         by_plan.setdefault(tuple(stale), []).append(group)
-    parts: dict[int, list[Cells]] = {}
     for plan, groups in by_plan.items():
-        kept = _between((first, last), plan)
-        segments = [*((part, True) for part in kept), *((part, False) for part in plan)]
-        for segment, is_kept in sorted(segments):
-            made = _kept(reader, window, groups, segment, level) if is_kept else from_samples(
-                reader, window, groups, segment, level)  # fmt: skip
-            for number, own in made.items():
-                parts.setdefault(number, []).append(own)
-    return {number: forgiving(cut(concat(own), start, end), span) for number, own in parts.items()}
+        parts = [*((part, True) for part in _between((first, last), plan)), *((part, False) for part in plan)]
+        for part, is_kept in sorted(parts):
+            yield groups, part, is_kept
+
+
+def bodies(reader: Reader, groups: Sequence[Group], segment: Span, level: int) -> dict[Group, list[bytes]]:
+    """Return the kept rows of groups of one family each that hold cells of a segment, ascending."""
+    start, end = segment
+    period = DAY if level == QUARTER else HOUR
+    query = "select body from rollup where family=? and level=? and start>=? and start<? order by start"
+    with reader.snapshot() as connection:
+        rows = {
+            group: connection.execute(query, (group.families[0], level, start // period * period, end)).fetchall()
+            for group in groups
+        }
+    return {group: [body for (body,) in found] for group, found in rows.items()}
+
+
+def _slice(reader: Reader, window: Window, between: Span, spans: tuple[int, int], thinned: int) -> dict[int, Cells]:
+    """Return the cells of one slice; `spans` are the level to make them from and their own."""
+    (start, end), (level, span) = between, spans
+    if level == FINEST and start >= thinned:
+        made = from_samples(reader, window, window.groups, between, span)
+        return {number: own for number, own in made.items() if len(own)}
+    parts: dict[int, list[Cells]] = {}
+    for groups, segment, is_kept in segments(reader, window, between, level, thinned):
+        for number, own in (_kept if is_kept else from_samples)(reader, window, groups, segment, level).items():
+            parts.setdefault(number, []).append(own)
+    found = {number: cut(concat(own), start, end) for number, own in parts.items()}
+    return _coarser({number: own for number, own in found.items() if len(own)}, span)
+
+
+def _coarser(cells: dict[int, Cells], span: int) -> dict[int, Cells]:
+    """Return cells of a longer span of each series, summed for all of them in one go."""
+    tables = [Table(np.full(len(own), place), own) for place, own in enumerate(cells.values())]
+    with np.errstate(over="ignore", invalid="ignore"):  # a sum of the largest doubles is infinite, and that is right
+        return dict(zip(cells, Table.of(tables).coarser(span).split(len(cells)), strict=True)) if cells else {}
 
 
 def _kept(reader: Reader, window: Window, groups: Sequence[Group], segment: Span, level: int) -> dict[int, Cells]:
     """Return what is kept of hours that are not stale."""
-    start, end = segment
-    period = DAY if level == QUARTER else HOUR
     found: dict[int, Cells] = {}
-    with reader.snapshot() as connection:
-        bodies = [
-            connection.execute(
-                "select body from rollup where family=? and level=? and start>=? and start<? order by start",
-                (group.families[0], level, start // period * period, end),
-            ).fetchall()
-            for group in groups
-        ]
-    for group, rows in zip(groups, bodies, strict=True):
+    for group, rows in bodies(reader, groups, segment, level).items():
         places = window.places(group)
         parts: dict[int, list[Cells]] = {}
-        for (body,) in rows:
+        for body in rows:
             for place, own in unpack(body, sorted(places)).items():
                 parts.setdefault(places[place], []).append(own)
-        found.update((number, cut(concat(own), start, end)) for number, own in parts.items())
+        found.update((number, cut(concat(own), *segment)) for number, own in parts.items())
     return found
 
 

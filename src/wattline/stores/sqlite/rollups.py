@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from wattline.core.chunk import Chunk, encode
 from wattline.core.rollup import Cells, Table, chosen, coarser
+from wattline.core.tally import FIELDS, Tally
 from wattline.errors import Malformed
 from wattline.stores.sqlite.pieces import Piece
 from wattline.units import NANOSECONDS
@@ -46,20 +47,52 @@ def pack(table: Table) -> bytes:
 
 def unpack_table(body: bytes) -> Table:
     """Return all cells. Raises Malformed."""
+    chunk = _opened(body)
+    if not chunk.n:
+        return Table.of([])
+    place, fields = chunk.column(0).astype(np.int64, copy=False), _fields(chunk, _FIELDS)
+    return Table(place, Cells(_span(chunk), chunk.time(), **fields))
+
+
+def unpack_tally(body: bytes, series: NDArray[np.int64], start: int, end: int) -> Tally | None:
+    """Return what cells of [start, end) say of energy; `series` int64 names the wanted ones by place, the others are 0.
+
+    None where there is no such cell. Raises Malformed.
+    """
+    chunk = _opened(body)
+    if not chunk.n:
+        return None
+    time, place = chunk.time(), chunk.column(0).astype(np.int64, copy=False)
+    more = int(place[-1]) + 1 - len(series)  # the family may have grown since it was asked for
+    named = (np.append(series, np.zeros(more, np.int64)) if more > 0 else series)[place]
+    columns = {"series": named, "start": time, **_fields(chunk, FIELDS)}
+    wanted = (named > 0) & (time >= start) & (time < end)
+    if not wanted.all():
+        columns = {name: column[wanted] for name, column in columns.items()}
+    return Tally(_span(chunk), **columns) if len(columns["start"]) else None
+
+
+def _opened(body: bytes) -> Chunk:
     chunk = Chunk(body)
     if chunk.k != len(_FIELDS) + 2:
         raise Malformed(f"a roll-up of {chunk.k} columns")
-    if not chunk.n:
-        return Table.of([])
-    time, place, span = chunk.time(), chunk.column(0).astype(np.int64), int(chunk.column(chunk.k - 1)[0])
-    fields: dict[str, NDArray[Any]] = {name: chunk.column(1 + i) for i, name in enumerate(_FIELDS)}
+    return chunk
+
+
+def _span(chunk: Chunk) -> int:
+    return int(chunk.column(chunk.k - 1)[0])
+
+
+def _fields(chunk: Chunk, names: Sequence[str]) -> dict[str, NDArray[Any]]:
+    """Return some columns of cells, those of energy among them."""
+    fields: dict[str, NDArray[Any]] = {name: chunk.column(1 + _FIELDS.index(name)) for name in names}
     fields["upper"] = fields["joules"] + fields["upper"]
     fields["lower"] = fields["joules"] - fields["lower"]
-    fields["covered"] = span - fields["covered"]
+    fields["covered"] = _span(chunk) - fields["covered"]
     for head, tail in _ENDS:
         fields[tail][:-1] += fields[head][1:]
     fields["method"] = fields["method"].astype(np.uint8)
-    return Table(place, Cells(span, time, **fields))
+    return fields
 
 
 def unpack(body: bytes, places: Sequence[int] | None) -> dict[int, Cells]:

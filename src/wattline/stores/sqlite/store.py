@@ -10,8 +10,8 @@ from typing import Annotated, ClassVar, Final, TypeVar
 from msgspec import Meta
 
 from wattline.model import Batch, Cause, Device, Outage, Run
-from wattline.plugin import Block, Cells, Config, Entry, Refused, Store
-from wattline.stores.sqlite import append, rolled
+from wattline.plugin import Block, Cells, Config, Entry, Refused, Store, Tally
+from wattline.stores.sqlite import append, rolled, tallied
 from wattline.stores.sqlite.edges import after, before
 from wattline.stores.sqlite.figures import figures
 from wattline.stores.sqlite.keeper import Keeper, Pace
@@ -175,6 +175,12 @@ class Sqlite(Store[SqliteConfig]):
         window = self._window(ids)
         vault = self._open_vault()
         return rolled.cells(vault.reader, window, (start, end), span, vault.thinned)
+
+    def tallies(self, ids: Sequence[int], start: int, end: int, span: int) -> Iterator[Tally]:
+        """See `Store.tallies`."""
+        window = self._window(ids)
+        vault = self._open_vault()
+        return tallied.tallies(vault.reader, window, (start, end), span, vault.thinned)
 
     def texts(self, series: int) -> Sequence[str]:
         """See `Store.texts`."""
