@@ -172,6 +172,50 @@ def test_a_missing_column_is_named(csv):
         load(csv(f"{T},a", header="time,device"))
 
 
+def test_a_column_that_stands_twice_is_refused(csv, tmp_path):
+    with pytest.raises(Malformed, match="the column value stands twice"):
+        load(csv(f"{T},a,m,1,2", header="time,device,metric,value,value"))
+    columns = {"time": [T], "device": ["a"], "metric": ["m"], "value": [1.0]}
+    table = pa.Table.from_arrays([*map(pa.array, columns.values()), pa.array([2.0])], [*columns, "value"])
+    with pa.ipc.new_file(tmp_path / "twice.arrow", table.schema) as file:
+        file.write_table(table)
+    with pytest.raises(Malformed, match="the column value stands twice"):
+        load(tmp_path / "twice.arrow")
+
+
+@pytest.mark.parametrize("writer", [pa.ipc.new_file, pa.ipc.new_stream])
+def test_an_arrow_file_that_points_outside_itself_is_refused(tmp_path, writer):
+    table = pa.table({"time": [T, T], "device": ["a" * 77, "b" * 77], "metric": ["m", "m"], "value": [1.0, 2.0]})
+    path = tmp_path / "outside.arrow"
+    with writer(path, table.schema) as file:
+        file.write_table(table)
+    offsets = np.array([0, 77, 154], np.int32).tobytes()
+    assert path.read_bytes().count(offsets) == 1
+    path.write_bytes(path.read_bytes().replace(offsets, np.array([0, 77, 2**30], np.int32).tobytes()))
+    with pytest.raises(Malformed, match="cannot be read as arrow"):
+        load(path)
+
+
+@pytest.mark.parametrize(("raw", "line"), [(b"a\xe9", 3), (b"\xff\xfe", 3), (b"b\xc3", 3)])
+def test_a_text_of_another_encoding_is_refused_with_the_line(tmp_path, raw, line):
+    path = tmp_path / "latin.csv"
+    path.write_bytes(f"time,device,metric,value\n{T},a,m,1\n{T},".encode() + raw + b",m,1\n")
+    with pytest.raises(Malformed, match=f"no UTF-8 text, as line {line} shows"):
+        load(path, skip_bad=True)
+    path.write_bytes(f"time,device,metric,value\n{T},a,m,1\n{T},a,m,\xe9"[:-1].encode() + b"\xc3")
+    with pytest.raises(Malformed, match="ends within a character of UTF-8, on line 3"):
+        load(path)
+
+
+def test_names_and_reasons_without_end_are_cut_short(csv):
+    rows = [f"{T},{'d' * 5000},m,1,{{}}", f'{T},d,m,1,"{{""a"":""{"x" * 70_000}""}}"', f"{T},d,m,1,{'[' * 5000}"]
+    with pytest.raises(BadRows, match="3 bad rows") as refused:
+        load(csv(*rows, header="time,device,metric,value,labels"))
+    assert "row 1: too long: its device (5000 characters)" in str(refused.value)
+    assert "row 2: too long: its labels" in str(refused.value)
+    assert len(str(refused.value)) < 600
+
+
 def test_a_file_without_rows_is_loaded(csv):
     _, loaded = load(csv())
     assert (loaded.rows, loaded.first) == (0, None)

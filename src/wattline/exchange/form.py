@@ -57,6 +57,11 @@ class Assumed(Struct, frozen=True):
     naive: bool = False
 
 
+_NAME: Final = 4096
+_LABELS: Final = 64 * 1024
+"""Most characters of what names a series: it is kept with every layout and shown on every page."""
+
+
 class Described(NamedTuple):
     """What the texts of one row say; `scale` leads from its values to the base unit."""
 
@@ -88,6 +93,8 @@ def read(texts: Mapping[str, str | None], *, is_text: bool, assumed: Assumed) ->
     device, metric = said.get("device", assumed.device), said.get("metric", assumed.metric)
     if not device or not metric:
         raise Malformed(f"it names no {'metric' if device else 'device'}")
+    if long := [name for name, text in said.items() if len(text) > (_LABELS if name == "labels" else _NAME)]:
+        raise Malformed(f"too long: its {long[0]} ({len(said[long[0]])} characters)")
     unit, scale = _unit(said.get("unit") or _assumed(assumed.units, metric))
     kind = _kind(said.get("kind") or _assumed(assumed.kinds, metric), is_text=is_text)
     if kind is Kind.STATE and unit is not Unit.NONE:

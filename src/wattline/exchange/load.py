@@ -29,6 +29,7 @@ from wattline.plugin import Entry, Store
 
 EXAMPLES: Final = 5
 """How many bad rows are quoted."""
+_QUOTED: Final = 200
 Progress = Callable[[str, float, int], None]
 """Told the stage ("checking", "storing"), the share of it that is done, and how many rows that were."""
 
@@ -51,7 +52,8 @@ class Loaded(Struct):
         """Add the rows of one part."""
         self.rows += len(rows.time)
         self.bad += len(rows.faults)
-        self.examples += sorted(rows.faults.items())[: EXAMPLES - len(self.examples)]
+        few = sorted(rows.faults.items())[: EXAMPLES - len(self.examples)]
+        self.examples += [(row, why if len(why) <= _QUOTED else f"{why[:_QUOTED]}…") for row, why in few]
         if len(rows.time):
             low, high = int(rows.time.min()), int(rows.time.max())
             self.first = low if self.first is None else min(self.first, low)

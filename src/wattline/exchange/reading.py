@@ -4,6 +4,7 @@ A `Part` holds rows as the file has them (texts in dictionaries where the format
 in the file and the rows that are no rows at all. Row numbers start at 1; a heading is not counted.
 """
 
+import codecs
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -26,6 +27,7 @@ ROWS: Final = 1 << 20
 """Most rows of a part."""
 BLOCK: Final = 16 << 20
 """Bytes of text that are parsed at once."""
+_LONGEST_REASON: Final = 300
 _TEXTS: Final = pa.dictionary(pa.int32(), pa.string())
 
 
@@ -47,7 +49,8 @@ def parts(path: Path, form: Format) -> Iterator[Part]:
     try:
         yield from reader(path)
     except (pa.ArrowException, OSError) as error:
-        raise Malformed(f"{path} cannot be read as {form}: {error}") from error
+        reason = " ".join(str(error).split())[:_LONGEST_REASON]
+        raise Malformed(f"{path} cannot be read as {form}: {reason}") from error
 
 
 def _numbered(batches: Iterable[tuple[Any, float]]) -> Iterator[Part]:
@@ -56,6 +59,7 @@ def _numbered(batches: Iterable[tuple[Any, float]]) -> Iterator[Part]:
     for batch, done in batches:
         for start in range(0, batch.num_rows, ROWS):
             cut = batch.slice(start, ROWS)
+            _refuse_twins(cut.schema.names)
             columns = dict(zip(cut.schema.names, cut.columns, strict=True))
             yield Part(columns, np.arange(first, first + cut.num_rows), {}, done)
             first += cut.num_rows
@@ -77,6 +81,12 @@ def _parquet(path: Path) -> Iterator[Part]:
         yield _end(known)
 
 
+def _refuse_twins(names: Sequence[str]) -> None:
+    """Raise Malformed where a column that means something stands twice: either might be meant."""
+    if twins := [name for name in ALL if names.count(name) > 1]:
+        raise Malformed(f"the column {twins[0]} stands twice")
+
+
 def _end(names: Iterable[str], faults: dict[int, str] | None = None) -> Part:
     """Return a part of no rows: a file without any still says which columns it has."""
     return Part({name: pa.array([], pa.string()) for name in names}, np.zeros(0, np.int64), faults or {}, 1.0)
@@ -91,14 +101,20 @@ def _arrow(path: Path) -> Iterator[Part]:
         try:
             file = pa.ipc.open_file(raw)
             count = file.num_record_batches
-            yield from _numbered((file.get_batch(n), (n + 1) / count) for n in range(count))
+            yield from _numbered((_sound(file.get_batch(n)), (n + 1) / count) for n in range(count))
             names = file.schema.names
         except pa.ArrowInvalid:
             raw.seek(0)
             stream, size = pa.ipc.open_stream(raw), max(1, raw.size())
             names = stream.schema.names
-            yield from _numbered((batch, raw.tell() / size) for batch in stream)
+            yield from _numbered((_sound(batch), raw.tell() / size) for batch in stream)
         yield _end(names)
+
+
+def _sound(batch: Any) -> Any:
+    """Return a batch whose every offset lies within it: Arrow believes a file, and would read beyond its memory."""
+    batch.validate(full=True)
+    return batch
 
 
 @contextmanager
@@ -112,6 +128,7 @@ def _text(path: Path) -> Iterator[tuple[Any, Callable[[], float]]]:
 
 def _csv(path: Path) -> Iterator[Part]:
     ragged: dict[int, str] = {}
+    _refuse_other_encodings(path)
 
     def keep(row: Any) -> str:
         ragged[row.number] = f"it has {row.actual_columns} columns instead of {row.expected_columns}"
@@ -128,10 +145,30 @@ def _csv(path: Path) -> Iterator[Part]:
             ),
         )
         names, first = reader.schema.names, 0
+        _refuse_twins(names)
         for batch in reader:
             numbers, first = _rows(first, batch.num_rows, ragged)
             yield Part(dict(zip(names, batch.columns, strict=True)), numbers, _taken(ragged, first), done())
         yield _end(names, _taken(ragged, None))
+
+
+def _refuse_other_encodings(path: Path) -> None:
+    """Raise Malformed, with the line, when a text is not UTF-8: then no row of it is to be believed."""
+    decoder, lines = codecs.getincrementaldecoder("utf-8")(), 1
+    with _text(path) as (stream, _):
+        while block := stream.read(BLOCK):
+            try:
+                decoder.decode(block)
+            except UnicodeDecodeError as error:
+                line = lines + error.object.count(b"\n", 0, error.start)
+                raise Malformed(
+                    f"{path} is no UTF-8 text, as line {line} shows; convert it (iconv -t utf-8)"
+                ) from error
+            lines += block.count(b"\n")
+    try:
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError as error:
+        raise Malformed(f"{path} ends within a character of UTF-8, on line {lines}") from error
 
 
 def _rows(first: int, count: int, ragged: dict[int, str]) -> tuple[NDArray[np.int64], int]:
