@@ -6,12 +6,12 @@ A command is imported when it is named, so that `wattline --help` answers at onc
 import importlib
 import os
 import sys
-from typing import Final
+from typing import Any, Final
 
 import click
 
 from wattline import __version__
-from wattline.errors import WattlineError
+from wattline.errors import Unreachable, WattlineError
 
 # No matrix product of ours is worth sharing out: BLAS threads would only spin. Read when numpy is imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -54,6 +54,15 @@ class Commands(click.Group):
             hint = f" Did you mean {near[0]!r}?" if near else ""
             ctx.fail(f"No such command {args[0]!r}.{hint}")
         return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; a file or a pipe of the command line that fails is one line as well."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise Unreachable(f"{error.filename or 'input or output'}: {error.strerror or error}") from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands from the table, without importing them."""

@@ -73,7 +73,7 @@ def dump(
     chosen = Format(form) if form else (format_of(file) if file != STDOUT else None)
     if chosen is None:
         raise click.UsageError("standard output has no ending that tells the format: say --format")
-    if file != STDOUT and Path(file).exists() and not force:
+    if file != STDOUT and Path(file).is_file() and not force:
         raise click.UsageError(f"{file} is there already: --force replaces it")
     selection = exchange.Selection(devices, metrics, start, end, plain)
     clock = SystemClock()
@@ -92,6 +92,10 @@ def _written(file: str) -> Iterator[Any]:
     if file == STDOUT:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
+        return
+    if Path(file).exists() and not Path(file).is_file():  # a pipe or a device is written to, never replaced
+        with Path(file).open("wb") as raw:
+            yield raw
         return
     part = Path(f"{file}.part")
     try:

@@ -1,5 +1,6 @@
 """`wattline top`: devices by watts, live, from a running Wattline."""
 
+import http.client
 import json
 import sys
 import time
@@ -15,7 +16,10 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from wattline.core.address import hide_password
+
 _PATIENCE: Final = 5.0
+_MOST: Final = 64 * 1024 * 1024
 _BAR: Final = 24
 _STALE: Final = 15.0
 """Seconds after which a value is shown as old."""
@@ -34,6 +38,8 @@ def top(address: str, once: bool, rows: int) -> None:
       wattline top --address http://meters.example.org:8780
       wattline top --once --rows 10
     """  # noqa: D301 - click wants the character itself
+    if not address.startswith(("http://", "https://")):
+        raise click.BadParameter("an address begins with http:// or https://", param_hint="--address")
     console = Console()
     if once:
         try:
@@ -51,14 +57,20 @@ def top(address: str, once: bool, rows: int) -> None:
 
 
 def _now(address: str) -> dict[str, Any]:
-    with urllib.request.urlopen(f"{address.rstrip('/')}/api/now", timeout=_PATIENCE) as answer:  # noqa: S310
-        now: dict[str, Any] = json.load(answer)
-        return now
+    """Ask once. Raises OSError when nobody answers, or nobody of ours."""
+    try:
+        with urllib.request.urlopen(f"{address.rstrip('/')}/api/now", timeout=_PATIENCE) as answer:  # noqa: S310
+            now: dict[str, Any] = json.loads(answer.read(_MOST))
+    except (ValueError, http.client.HTTPException) as error:
+        raise ConnectionError("what answers there is no Wattline") from error
+    if not isinstance(now, dict) or not now.keys() >= {"devices", "meters", "watts"}:
+        raise ConnectionError("what answers there is no Wattline")
+    return now
 
 
 def _away(address: str, error: OSError) -> str:
     reason = getattr(error, "reason", error)
-    return f"nothing answers at {address} ({reason}); start it with: wattline up"
+    return f"no watts from {hide_password(address)} ({reason}); start one with: wattline up"
 
 
 def _picture(address: str, rows: int) -> Group | Text:
@@ -70,6 +82,7 @@ def _picture(address: str, rows: int) -> Group | Text:
 
 def _screen(now: dict[str, Any], rows: int) -> Group:
     meters = now["meters"]
+    speaking = f"{meters['speaking']} meter{'' if meters['speaking'] == 1 else 's'}"
     silent = f", [red]{meters['silent']} silent[/red]" if meters["silent"] else ""
     waiting = f", {meters['waiting']} waiting" if meters["waiting"] else ""
     site = "no watts yet" if now["watts"] is None else _watts(now["watts"])
@@ -78,14 +91,14 @@ def _screen(now: dict[str, Any], rows: int) -> Group:
     part = "" if now["estimated_watts"] == now["watts"] else f"{_watts(now['estimated_watts'])} "
     estimated = f"   [yellow]{part}estimated[/yellow]" if now["estimated"] else ""
     head = Text.from_markup(
-        f"[bold]{site}[/bold]{today}{cost}   {meters['speaking']} meters speaking{silent}{waiting}{estimated}"
+        f"[bold]{site}[/bold]{today}{cost}   {speaking} speaking{silent}{waiting}{estimated}"
     )
     devices = [one for one in now["devices"] if one["watts"] is not None]
     if not devices:
         return Group(head, Text("\nNo device has watts yet. Add a meter: wattline up --meter URL", style="dim"))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("device", overflow="fold")
-    table.add_column("watts", justify="right")
+    table.add_column("power", justify="right")
     table.add_column("", no_wrap=True)
     table.add_column("")
     most = max((abs(one["watts"]) for one in devices), default=0) or 1
