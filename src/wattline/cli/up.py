@@ -19,6 +19,7 @@ from rich.markup import escape
 from wattline import __version__
 from wattline.api.app import create_app
 from wattline.api.view import View
+from wattline.cli.alone import alone_in
 from wattline.cli.patient import Patient
 from wattline.core.address import hide_password
 from wattline.errors import Misconfigured, WattlineError
@@ -120,7 +121,7 @@ async def _serve(options: Options, registry: Registry) -> None:
     site, unread = await _readable(options.site(registry), registry, options)
     logging.basicConfig(level=site.log.upper(), format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    with _listening(site) as listener:
+    with _listening(site) as listener, alone_in(site.data):
         clock = SystemClock()
         engine = Engine(site, registry, clock=clock)
         stop = asyncio.Event()
