@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from wattline.cli.counted import counted
 from wattline.runtime.config import Examination, examine
 from wattline.runtime.registry import Registry
 
@@ -30,16 +31,14 @@ def check(file: Path) -> None:
     if examined.faults:
         for fault in examined.faults:
             click.echo(str(fault), err=True)
-        count = len(examined.faults)
-        click.echo(f"{file}: {count} fault{'s' if count > 1 else ''}", err=True)
+        click.echo(f"{file}: {counted(len(examined.faults), 'fault')}", err=True)
         sys.exit(EXIT_FAULTY)
     Console().print(_summary(examined))
 
 
 def _summary(examined: Examination) -> Table:
     site = examined.site
-    meters = f"{len(site.meters)} meter{'' if len(site.meters) == 1 else 's'}"
-    title = f"{meters}, store in {site.data}, listening on {site.listen}"
+    title = f"{counted(len(site.meters), 'meter')}, store in {site.data}, listening on {site.listen}"
     table = Table(title=escape(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for name in ("meter", "driver", "address"):
         table.add_column(name, overflow="fold")

@@ -1,6 +1,7 @@
 """`wattline dump FILE`: history from the store into a file."""
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from wattline.runtime.ticks import SystemClock
 from wattline.units import NANOSECONDS
 
 STDOUT = "-"
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 class Moment(click.ParamType[int]):
@@ -25,15 +27,15 @@ class Moment(click.ParamType[int]):
     name = "time"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Read ISO 8601 with offset, or seconds since the epoch."""
+        """Read ISO 8601, in UTC unless it has an offset, or seconds since the epoch; a date is its midnight."""
         from wattline.exchange.figures import instant
 
         if isinstance(value, int):
             return value
         try:
-            return instant(str(value))
+            return instant(f"{value}T00:00" if _DATE.fullmatch(str(value)) else str(value), naive=True)
         except Malformed:
-            self.fail(f"{value!r} is neither ISO 8601 with offset nor seconds since the epoch", param, ctx)
+            self.fail(f"{value!r} is neither ISO 8601 nor seconds since the epoch", param, ctx)
 
 
 @click.command(short_help="Write samples to Parquet, Arrow, CSV or NDJSON.")
@@ -47,7 +49,9 @@ class Moment(click.ParamType[int]):
 )
 @click.option("--device", "devices", multiple=True, metavar="GLOB", help="Devices to dump; may be repeated.")
 @click.option("--metric", "metrics", multiple=True, metavar="GLOB", help="Metrics to dump; may be repeated.")
-@click.option("--start", type=Moment(), help="First instant: ISO 8601 with offset, or seconds since the epoch.")
+@click.option(
+    "--start", type=Moment(), help="First instant: ISO 8601, without an offset UTC, or seconds since the epoch."
+)
 @click.option("--end", type=Moment(), help="First instant that is left out.")
 @click.option("--plain", is_flag=True, help="Only the columns time, device, metric, value and labels.")
 @click.option("--force", is_flag=True, help="Replace the file where there is one.")
@@ -65,7 +69,7 @@ def dump(
     \b
     Examples:
       wattline dump history.parquet
-      wattline dump rack-1.csv.gz --device "rack-1/*" --metric "power_*" --start 2026-11-01T00:00:00Z
+      wattline dump rack-1.csv.gz --device "rack-1/*" --metric "power_*" --start 2026-11-01
       wattline dump - --format ndjson --plain | head
     """  # noqa: D301 - click wants the character itself
     from wattline.exchange import dump as exchange

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from wattline.cli.counted import counted
 from wattline.cli.store import FILE, moment, opened, size, with_data
 from wattline.errors import Misconfigured
 from wattline.exchange.formats import Format, format_of
@@ -156,7 +157,7 @@ def summary(verb: str, rows: int, series: int, span: tuple[int | None, int | Non
     first, last = span
     when = f" from {moment(first)} to {moment(last)}" if first is not None else ""
     rate = f", {rows / seconds:,.0f} a second" if seconds > 0 else ""
-    return f"{verb} {rows:,} samples of {series:,} series{when} in {seconds:.1f} s{rate}"
+    return f"{verb} {counted(rows, 'sample')} of {series:,} series{when} in {seconds:.1f} s{rate}"
 
 
 def _summarise(loaded: "Loaded", verb: str, seconds: float, grown: int) -> None:
@@ -165,6 +166,6 @@ def _summarise(loaded: "Loaded", verb: str, seconds: float, grown: int) -> None:
         line += f"; the store grew by {size(grown)}, {grown / loaded.rows:.2f} B a sample"
     click.echo(line)
     if loaded.bad:
-        click.echo(f"left out {loaded.bad:,} bad rows, such as:", err=True)
+        click.echo(f"left out {counted(loaded.bad, 'bad row')}, such as:", err=True)
         for row, reason in loaded.examples:
             click.echo(f"  row {row}: {reason}", err=True)

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from wattline.cli.counted import counted
 from wattline.core.address import hide_password
 from wattline.errors import Unreachable, WattlineError
 from wattline.plugin import Driver, Frame, Kind, Polled, Streamed
@@ -128,8 +129,9 @@ def _readings(frame: Frame) -> list[Reading]:
 
 def _show(answer: Answer) -> None:
     console = Console(highlight=False)
-    values = f"{len(answer.values)} value{'' if len(answer.values) == 1 else 's'}"
-    head = f"{answer.meter}  ({answer.driver}, {values} in {answer.latency * 1000:.1f} ms)"
+    head = (
+        f"{answer.meter}  ({answer.driver}, {counted(len(answer.values), 'value')} in {answer.latency * 1000:.1f} ms)"
+    )
     console.print(escape(head), style="bold", soft_wrap=True)
     console.print(_table(answer))
     for estimate in dict.fromkeys(one.estimated for one in answer.values if one.estimated):

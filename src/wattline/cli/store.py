@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from wattline.cli.counted import counted
 from wattline.errors import Misconfigured, Refused
 from wattline.plugin import Store
 from wattline.runtime.registry import Registry
@@ -92,7 +93,7 @@ def verify(directory: Path) -> None:
     for line in damage:
         click.echo(line)
     if damage:
-        click.echo(f"{directory / FILE} is damaged in {len(damage)} place{'s' if len(damage) > 1 else ''}", err=True)
+        click.echo(f"{directory / FILE} is damaged in {counted(len(damage), 'place')}", err=True)
         sys.exit(EXIT_DAMAGED)
     click.echo(f"{directory / FILE} is sound")
 

@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from wattline.cli.counted import counted
 from wattline.core.address import hide_password
 
 _PATIENCE: Final = 5.0
@@ -82,7 +83,7 @@ def _picture(address: str, rows: int) -> Group | Text:
 
 def _screen(now: dict[str, Any], rows: int) -> Group:
     meters = now["meters"]
-    speaking = f"{meters['speaking']} meter{'' if meters['speaking'] == 1 else 's'}"
+    speaking = counted(meters["speaking"], "meter")
     silent = f", [red]{meters['silent']} silent[/red]" if meters["silent"] else ""
     waiting = f", {meters['waiting']} waiting" if meters["waiting"] else ""
     site = "no watts yet" if now["watts"] is None else _watts(now["watts"])
@@ -90,9 +91,7 @@ def _screen(now: dict[str, Any], rows: int) -> Group:
     cost = "" if now.get("cost_today") is None else f", {now['cost_today']} {now['currency']}"
     part = "" if now["estimated_watts"] == now["watts"] else f"{_watts(now['estimated_watts'])} "
     estimated = f"   [yellow]{part}estimated[/yellow]" if now["estimated"] else ""
-    head = Text.from_markup(
-        f"[bold]{site}[/bold]{today}{cost}   {speaking} speaking{silent}{waiting}{estimated}"
-    )
+    head = Text.from_markup(f"[bold]{site}[/bold]{today}{cost}   {speaking} speaking{silent}{waiting}{estimated}")
     devices = [one for one in now["devices"] if one["watts"] is not None]
     if not devices:
         return Group(head, Text("\nNo device has watts yet. Add a meter: wattline up --meter URL", style="dim"))
