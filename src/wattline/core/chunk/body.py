@@ -26,9 +26,11 @@ from wattline.core.chunk.exact import BITS, SCALES, WHOLE, Integers, Kinds, doub
 from wattline.core.chunk.parts import (
     Codec,
     Decompressor,
+    Planes,
     decode_column,
     decode_matrix,
     decode_narrow,
+    decode_planes,
     encode_column,
     encode_doubles,
     encode_matrix,
@@ -55,6 +57,8 @@ Column = NDArray[np.float64] | NDArray[np.int64]
 _HEAD: Final = struct.Struct("<BBHII")
 _ENTRY: Final = np.dtype([("codec", "u1"), ("kind", "u1"), ("size", "<u4"), ("crc", "<u4")])
 _TIME, _RUN, _PRESENCE, _MATRIX, _FIRST = range(5)
+_ALIKE: Final = [Codec.PLANES, Codec.CONST, Codec.EMPTY, Codec.MATRIX]
+"""Time, run, presence and matrix of a body that `encode_alike` made."""
 _Part = tuple[int, int, bytes]
 
 
@@ -74,7 +78,14 @@ def encode(
     n, k = len(time), len(values)
     if n * max(k, 1) > MOST or k >= 1 << 16:
         raise ValueError(f"{n} frames of {k} columns are more than a chunk may hold")
-    whole, kinds = _whole(values, n)
+    return encode_integers(time, *_whole(values, n), present, run, codec=codec)
+
+
+def encode_integers(
+    time: Times, whole: Integers, kinds: Kinds, present: Mask | None, run: Times | None, *, codec: Codec = Codec.PCO
+) -> bytes:
+    """Encode columns that are integers already, int64[k, n] of kinds uint8[k]; see `encode`."""
+    k, n = whole.shape
     there: Mask = np.ones(k, bool)
     parts: list[_Part] = [_lone(time), (Codec.EMPTY, 0, b""), (Codec.EMPTY, 0, b"")]
     if run is not None:
@@ -181,6 +192,18 @@ class Chunk:
             return np.zeros(self.n, np.int64) if kind == WHOLE else np.full(self.n, np.nan)
         whole = self._row(place) if codec == Codec.MATRIX else self._whole(_FIRST + place)
         return whole if kind == WHOLE else doubles(whole, kind)
+
+    def planes(self) -> tuple[Planes, Planes, int, list[int]] | None:
+        """Return time, values, run and kinds of a body as `encode_alike` makes it, not yet added up; None: another."""
+        heads = [entry[:2] for entry in self._directory]
+        kinds = [kind for _, kind in heads[_FIRST:]]
+        if [codec for codec, _ in heads[:_FIRST]] != _ALIKE or not all(
+            codec == Codec.MATRIX and (kind < len(SCALES) or kind == BITS) for codec, kind in heads[_FIRST:]
+        ):
+            return None
+        time = decode_planes(self._part(_TIME), 1, self.n, self._decompressor)
+        values = decode_planes(self._part(_MATRIX), self.k, self.n, self._decompressor)
+        return time, values, int(decode_column(Codec.CONST, self._part(_RUN), 1, self._decompressor)[0]), kinds
 
     def is_whole(self, place: int) -> bool:
         """Say whether column `place` is one of integers."""

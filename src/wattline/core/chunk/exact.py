@@ -17,12 +17,14 @@ Kinds = NDArray[np.uint8]
 
 SCALES: Final = np.array([1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 60.0, 3600.0])
 """By kind. 60 and 3600: revolutions and pulses that came per minute or per hour."""
+DECIMALS: Final = 10
+"""So many scales, the first ones, are powers of ten."""
 BITS: Final = 64
 """Kind of a column kept as the bits of its doubles."""
 WHOLE: Final = 128
 """Kind of a column of integers."""
 
-_EXACT: Final = float(2**53)
+EXACT: Final = float(2**53)
 _PROBED: Final = 48
 
 
@@ -60,7 +62,7 @@ def doubles(whole: Integers, kind: int) -> Values:
 def _fit(columns: Values, scale: float) -> tuple[Integers, NDArray[np.bool_]]:
     """Return the integers at a scale, and which of the columns they give back bit for bit."""
     whole = np.rint(columns * scale) if scale != 1.0 else np.rint(columns)
-    fits = np.abs(whole).max(axis=1, initial=0.0) < _EXACT  # NaN and infinity compare as false
+    fits = np.abs(whole).max(axis=1, initial=0.0) < EXACT  # NaN and infinity compare as false
     taken = whole.astype(np.int64)
     back = taken / scale
     return taken, fits & (back.view(np.int64) == columns.view(np.int64)).all(axis=1)

@@ -17,6 +17,8 @@ from wattline.core.chunk.exact import Integers
 from wattline.errors import Malformed
 
 Decompressor = zstandard.ZstdDecompressor
+Planes = tuple[Integers, NDArray[Any]]
+"""The first integers [k] and the zigzag differences [k, n - 1], unsigned, of a matrix."""
 
 
 class Codec(enum.IntEnum):
@@ -126,19 +128,31 @@ def encode_matrix(matrix: Integers, compressor: zstandard.ZstdCompressor | None 
 
 def decode_matrix(body: bytes, k: int, n: int, decompressor: Decompressor) -> Integers:
     """Return int64[k, n] of what `encode_matrix` made. Raises Malformed."""
+    first, folded = decode_planes(body, k, n, decompressor)
+    matrix = np.empty((k, n), np.int64)
+    matrix[:, 0] = first
+    matrix[:, 1:] = unfolded(folded.astype(np.uint64, copy=False).view(np.int64))
+    np.add.accumulate(matrix, axis=1, out=matrix)
+    return matrix
+
+
+def decode_planes(body: bytes, k: int, n: int, decompressor: Decompressor) -> Planes:
+    """Return what `encode_matrix` made of int64[k, n] before it is added up. Raises Malformed."""
     width = body[0] if body else 0
     if width not in (1, 2, 4, 8):
         raise Malformed(f"a matrix of numbers {width} bytes wide")
     raw = unpack(body[1:], k * 8 + k * (n - 1) * width, decompressor)
-    matrix = np.empty((k, n), np.int64)
-    matrix[:, 0] = np.frombuffer(raw, "<i8", k)
     planes = np.frombuffer(raw, np.uint8, offset=k * 8).reshape(width, k * (n - 1))
     folded = planes[0] if width == 1 else np.ascontiguousarray(planes.T).view(f"<u{width}").ravel()
-    wide = folded.astype(np.uint64)
-    steps = (wide >> np.uint64(1)).view(np.int64) ^ -(wide & np.uint64(1)).view(np.int64)
-    matrix[:, 1:] = steps.reshape(k, n - 1)
-    np.add.accumulate(matrix, axis=1, out=matrix)
-    return matrix
+    return np.frombuffer(raw, "<i8", k), folded.reshape(k, n - 1)
+
+
+def unfolded(folded: Integers) -> Integers:
+    """Undo `zigzag`, whose numbers are given as int64."""
+    sign = folded & 1
+    np.negative(sign, out=sign)
+    sign ^= (folded.view(np.uint64) >> np.uint64(1)).view(np.int64)
+    return sign
 
 
 def zigzag(steps: Integers) -> NDArray[np.uint64]:

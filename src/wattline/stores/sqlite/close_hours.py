@@ -16,9 +16,11 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from wattline.core.chunk import Chunk, Decompressor, Frames, joined
 from wattline.core.rollup import Table, roll_table
 from wattline.model import Column, Metric
 from wattline.stores.sqlite.append import mark
+from wattline.stores.sqlite.catalogue import Catalogue
 from wattline.stores.sqlite.edges import after, before
 from wattline.stores.sqlite.fold import INSERT, MERGED, ChunkRow, chunk_rows
 from wattline.stores.sqlite.pieces import Piece, merge
@@ -109,19 +111,44 @@ def _closed(vault: Vault, start: int, bodies: dict[int, list[Body]]) -> list[Clo
     for family, rows in bodies.items():
         if not rows:
             continue
-        pieces = windows[family].chunks(rows)
-        is_merged = all(body.made == MERGED for body in rows) and not _repeated(rows)
-        seq = max(body.seq for body in rows)
-        chunks = [] if is_merged else list(chunk_rows(family, pieces, catalogue, seq, MERGED))
-        replaced = [] if is_merged else [body.id for body in rows]
+        hour, replaced, chunks = _repacked(windows[family], family, rows, catalogue)
         if catalogue.shares(family):
             closed.append(Closed(family, replaced, chunks, b"", b"", Table.of([]), []))
         else:
             group = window.group_of[family]
             neighbours = [side.get(group, _nothing(len(group.ids))) for side in sides]
-            closed.append(_rolled(vault, group, start, merge(pieces), neighbours)._replace(
-                replaced=replaced, chunks=chunks))  # fmt: skip
+            closed.append(_rolled(vault, group, start, hour, neighbours)._replace(replaced=replaced, chunks=chunks))
     return closed
+
+
+def _repacked(
+    window: Window, family: int, rows: Sequence[Body], catalogue: Catalogue
+) -> tuple[Piece, list[int], list[ChunkRow]]:
+    """Return the frames of an hour merged, the rows that go, and those that take their place."""
+    seq, replaced = max(body.seq for body in rows), [body.id for body in rows]
+    if not catalogue.shares(family) and (frames := _as_written(rows, len(catalogue.members[family]))) is not None:
+        time = frames.time
+        chunk = ChunkRow(
+            family, rows[0].source, rows[0].start, HOUR, 0, int(time[0]), len(time), int(time[-1]), seq,
+            frames.whole.size, MERGED, frames.encode(),
+        )  # fmt: skip
+        return Piece(time, frames.run, 0, frames.values(), None), replaced, [chunk]
+    pieces = window.chunks(rows)
+    if all(body.made == MERGED for body in rows) and not _repeated(rows):
+        return merge(pieces), [], []
+    return merge(pieces), replaced, list(chunk_rows(family, pieces, catalogue, seq, MERGED))
+
+
+def _as_written(rows: Sequence[Body], k: int) -> Frames | None:
+    """Return the frames of an hour that came in order, all cells of all `k` columns, from one source; else None."""
+    if any(body.made == MERGED or body.stripe or body.source != rows[0].source for body in rows):
+        return None
+    decompressor = Decompressor()
+    chunks = [Chunk(body.body, decompressor) for body in rows]
+    if any(chunk.k != k for chunk in chunks):
+        return None
+    frames = joined(chunks)
+    return frames if frames is not None and (frames.time[1:] > frames.time[:-1]).all() else None
 
 
 def _repeated(rows: Sequence[Body]) -> bool:
@@ -133,7 +160,7 @@ def _rolled(vault: Vault, group: Group, start: int, hour: Piece, sides: Sequence
     family = group.families[0]
     with vault.guard:
         metrics, columns = Window(vault.catalogue, group.ids, group.families).kinds(group)
-    minutes, quarters = _tables(merge([sides[0], hour, sides[1]]), metrics, columns, start)
+    minutes, quarters = _tables(_around(hour, sides), metrics, columns, start)
     edges = np.stack([digests(sides[0], -1), digests(sides[1], 0)])
     ends = np.stack([digests(hour, 0), digests(hour, -1)])
     changed = _changed(vault, family, start, ends, sides)
@@ -204,6 +231,12 @@ def _put(connection: sqlite3.Connection, one: Closed, start: int) -> None:
         parts = [kept.where(is_before), quarters, kept.where(is_after)]
         quarters = Table.of([part for part in parts if len(part.place)])
     connection.execute(replace, (one.family, QUARTER, day, b"", pack(quarters)))
+
+
+def _around(hour: Piece, sides: Sequence[Piece]) -> Piece:
+    """Return the frames of an hour between its neighbours."""
+    pieces = [piece for piece in (sides[0], hour, sides[1]) if len(piece.time)]
+    return merge(pieces or [hour])
 
 
 def _nothing(k: int) -> Piece:

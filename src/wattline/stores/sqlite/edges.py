@@ -120,4 +120,4 @@ class _Found:
         keys, rows = np.unique(pairs, axis=0, return_inverse=True)
         values, present = np.full((len(keys), len(self._there)), np.nan), np.zeros((len(keys), len(self._there)), bool)
         values[rows.ravel(), chosen], present[rows.ravel(), chosen] = self._value[chosen], True
-        return Piece(keys[:, 0], keys[:, 1], 0, values, present)
+        return Piece(keys[:, 0], keys[:, 1], 0, values, None if present.all() else present)
