@@ -8,4 +8,5 @@ append.py     a write: one row a commit
 staging.py    the body of that row         received.py   which batches came
 pieces.py     samples as pieces, merged    read.py       slices of time for readers
 newest.py     the newest sample of each series
+rollups.py    kept cells as bytes          rolled.py     cells for readers          tallied.py  what they say of energy
 """

@@ -55,11 +55,7 @@ def fold(vault: Vault) -> set[tuple[int, int]]:
         return set()
     catalogue = vault.catalogue
     chunks = encoded(rows, catalogue)
-    with vault.guard:
-        if vault.newest.floor is not None:
-            for row in rows:
-                if row.seq > vault.newest.seq:
-                    vault.newest.take_row(row, catalogue)
+    vault.newest.take_leaving(rows, catalogue)
     with vault.transaction() as connection:
         connection.executemany(INSERT, chunks)
         _receive(connection, rows, catalogue)

@@ -4,14 +4,16 @@ Rows of the staging table are taken in as they come, as arrays; what is older co
 """
 
 import sqlite3
+import threading
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wattline.core.chunk import Chunk
+from wattline.core.chunk import Chunk, Decompressor
 from wattline.stores.sqlite.catalogue import STRIPE, Catalogue
-from wattline.stores.sqlite.pieces import Piece, Staged, chunk_piece, merge, stage, width
+from wattline.stores.sqlite.pieces import Piece, Staged, chunk_piece, merge, stage
 from wattline.stores.sqlite.read import HOUR, Reader
 from wattline.stores.sqlite.staging import Row
 
@@ -19,9 +21,10 @@ NEVER: Final = -(2**63)
 
 
 class Newest:
-    """Time, life and value by series number. Its owner locks."""
+    """Time, life and value by series number. Who reads or changes them holds `lock`, and may take the guard then."""
 
     def __init__(self) -> None:
+        self.lock = threading.Lock()
         self.seq = 0
         """Staged rows up to this one are in, and what was folded of them."""
         self.floor: int | None = None
@@ -41,7 +44,7 @@ class Newest:
             known = catalogue.numbered[int(staged.layout[batch])]
             assert known is not None
             self.take_piece(known.ids, staged.piece(np.array([batch])))
-        self.seq = row.seq
+        self.seq = max(self.seq, row.seq)
 
     def _take_alike(self, staged: Staged, batches: NDArray[np.int64], k: int, catalogue: Catalogue) -> None:
         """Take in batches of one frame of k values, all at once; the newest is assigned last and so stays."""
@@ -66,6 +69,19 @@ class Newest:
         columns = np.flatnonzero(rows >= 0)
         rows = rows[columns]
         self._take(ids[columns], merged.time[rows], merged.life[rows], merged.values[rows, columns])
+
+    def take_leaving(self, rows: Sequence[Row], catalogue: Catalogue) -> None:
+        """Take in rows that are about to leave the staging table, if anybody has asked for the newest values ever."""
+        with self.lock:
+            if self.floor is not None:
+                for row in rows:
+                    if row.seq > self.seq:
+                        self.take_row(row, catalogue)
+
+    def times(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the time of the newest sample of series (ns), NEVER where none is known."""
+        self._reach(int(ids.max(initial=0)))
+        return self._time[ids]
 
     def found(self, since: int) -> dict[int, tuple[int, float]]:
         """Return (time, value) by series of those at or after `since`."""
@@ -93,31 +109,39 @@ class Newest:
 
 
 def fill(newest: Newest, catalogue: Catalogue, reader: Reader, connection: sqlite3.Connection, since: int) -> None:
-    """Bring the newest values up to a snapshot, as far back as `since`.
+    """Bring the newest values up to a snapshot, as far back as `since`; the catalogue must be as new as that.
 
-    Chunks are read where `since` lies before what was read ever, and where rows were folded that were not taken in:
-    those of the hours that the rows can have touched and that end after `since`.
+    Chunks are read where `since` lies before what was read ever, and where rows were folded that were not taken in.
     """
-    rows = [row for row in reader.staged(connection) if row.seq > newest.seq]
+    rows = reader.staged(connection)
     folded = connection.execute("select value from meta where name='folded'").fetchone()[0]
     if newest.floor is None or since < newest.floor:
         _take_chunks(newest, catalogue, connection, since, 0)
         newest.floor = since
-    elif folded > newest.seq:
-        _take_chunks(newest, catalogue, connection, since, newest.seq)
+    else:
+        rows = [row for row in rows if row.seq > newest.seq]
+        if folded > newest.seq:
+            _take_chunks(newest, catalogue, connection, since, newest.seq)
     newest.seq = max(newest.seq, folded)
     for row in rows:
         newest.take_row(row, catalogue)
 
 
 def _take_chunks(newest: Newest, catalogue: Catalogue, connection: sqlite3.Connection, since: int, after: int) -> None:
-    """Take in the chunks with a frame at or after `since` that were written after the row `after`."""
-    query = "select family, stripe, body from chunk where last>=? and start>? and seq>? order by start"
-    for family, stripe, body in connection.execute(query, (since, since - HOUR, after)):
-        members = catalogue.members.get(family)
-        if members is None:
-            continue
-        chunk = Chunk(body)
-        places = range(stripe * STRIPE, stripe * STRIPE + width(chunk))
-        piece = chunk_piece([(stripe, chunk)], 0, places, STRIPE)
-        newest.take_piece(np.array([members[place] for place in places], np.int64), piece)
+    """Take in the chunks with a frame at or after `since` that were written after the row `after`, newest hour first.
+
+    Nothing is read of hours before those of the newest samples: a series that is silent is looked for alone.
+    """
+    query = "select id, start, stripe from chunk where family=? and start>? and seq>? order by start desc, seq"
+    decompressor = Decompressor()
+    for family, members in list(catalogue.members.items()):
+        ids = np.array(members, np.int64)
+        for number, start, stripe in connection.execute(query, (family, since - HOUR, after)):
+            places = np.flatnonzero(newest.times(ids) < start + HOUR)
+            if not len(places):
+                break
+            places = places[places // STRIPE == stripe]
+            if len(places):
+                body = connection.execute("select body from chunk where id=?", (number,)).fetchone()[0]
+                piece = chunk_piece([(stripe, Chunk(body, decompressor))], 0, places.tolist(), STRIPE)
+                newest.take_piece(ids[places], piece)

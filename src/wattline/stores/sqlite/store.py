@@ -192,9 +192,7 @@ class Sqlite(Store[SqliteConfig]):
 
     def last(self, since: int) -> Mapping[int, tuple[int, float]]:
         """See `Store.last`; at one instant the later life wins."""
-        vault = self._open_vault()
-        vault.refresh()
-        return vault.last(since)
+        return self._open_vault().last(since)
 
     def outages(self, start: int, end: int) -> Sequence[Outage]:
         """See `Store.outages`."""

@@ -288,6 +288,26 @@ async def test_slices_are_bounded(tmp_path):
             await store.settle()
 
 
+async def test_the_newest_samples_are_looked_for_in_the_newest_hours_alone(tmp_path):
+    of, silent, path = layout("a", 2), layout("b", 1), tmp_path / "s"
+    async with opened(path) as store:
+        await store.write([frames(silent, 1, [3600, 3601], 1)])
+        for hour in range(4):
+            await store.write([frames(of, 0, np.arange(hour * 3600, hour * 3600 + 3600, 60), hour + 1)])
+        await store.settle()
+        names = {entry.id: entry.series.device for entry in store.entries()}
+        newest = {name: max(samples.items()) for name, samples in held(store).items()}
+    connection = sqlite3.connect(path)
+    with connection:
+        assert connection.execute(
+            "update chunk set body=x'' where samples=120 and start<?", (BEGIN + 3 * HOUR,)
+        ).rowcount == 3  # fmt: skip
+    connection.close()
+    async with opened(path, read_only=True) as store:
+        assert {names[number]: last for number, last in store.last(0).items()} == newest
+        assert len(store.last(BEGIN + 2 * HOUR)) == 2
+
+
 # --- thinning ---
 
 

@@ -1,7 +1,7 @@
 """One open file: its writing connection, its readers, and what is known of it in memory.
 
-`gate` is held by who writes; `guard` by who changes or walks the catalogue or the newest values. Gate before guard. No
-lock is held while anything is encoded or decoded in bulk.
+`gate` is held by who writes; `guard` by who changes or walks the catalogue; the newest values have a lock of their own.
+Gate before guard, and that lock before guard. Neither gate nor guard is held while anything is encoded or decoded.
 """
 
 import sqlite3
@@ -67,12 +67,14 @@ class Vault:
     def refresh(self) -> Catalogue:
         """Return the catalogue as the file has it, read again where another program has changed it."""
         with self.reader.snapshot() as connection:
-            self.thinned = thinned_until(connection)
-            if connection.execute("select value from meta where name='catalogue'").fetchone()[0] != (
-                self.catalogue.version
-            ):
-                self._load(connection)
+            self._follow(connection)
         return self.catalogue
+
+    def _follow(self, connection: sqlite3.Connection) -> None:
+        self.thinned = thinned_until(connection)
+        version = connection.execute("select value from meta where name='catalogue'").fetchone()[0]
+        if version != self.catalogue.version:
+            self._load(connection)
 
     def reload(self) -> None:
         """Read everything again: another program has written."""
@@ -103,7 +105,8 @@ class Vault:
 
     def last(self, since: int) -> dict[int, tuple[int, float]]:
         """Return the newest (time, value) of every series that has one at or after `since`."""
-        with self.guard, self.reader.snapshot() as connection:
+        with self.newest.lock, self.reader.snapshot() as connection:
+            self._follow(connection)
             fill(self.newest, self.catalogue, self.reader, connection, since)
             return self.newest.found(since)
 
