@@ -67,3 +67,10 @@ def test_every_decision_is_listed():
 def test_links_between_documents_live(page):
     for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
         assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+@pytest.mark.parametrize("folder", ["core", "core/chunk", "runtime", "ledger"])
+def test_every_module_stands_in_the_architecture(folder):
+    told = (ROOT / "ARCHITECTURE.md").read_text()
+    for path in (ROOT / "src/wattline" / folder).glob("[!_]*.py"):
+        assert f"`{path.stem}`" in told, f"ARCHITECTURE.md does not name {folder}/{path.name}"

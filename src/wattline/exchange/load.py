@@ -99,8 +99,8 @@ def check(
     if loaded.bad and not skip_bad:
         quoted = [f"row {row}: {reason}" for row, reason in loaded.examples]
         more = [f"and {loaded.bad - len(quoted)} more"] if loaded.bad > len(quoted) else []
-        rows = f"{loaded.bad} bad row{'' if loaded.bad == 1 else 's'}"
-        raise BadRows("\n".join([f"{path}: {rows}, nothing was stored", *quoted, *more]))
+        found = f"{loaded.bad} bad row{'' if loaded.bad == 1 else 's'}"
+        raise BadRows("\n".join([f"{path}: {found}, nothing was stored", *quoted, *more]))
     _compare(catalog, held)
     loaded.series = len(catalog.series)
     layouts = census.layouts(catalog.series, catalog.columns, catalog.devices)
