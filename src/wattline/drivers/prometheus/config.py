@@ -20,6 +20,10 @@ _GLOB: Final = re.compile(r"[*?\[]")
 _PARAMETER: Final = "param."
 
 
+_BOUNDS: Final = (("port", 1, 65_535), ("wait", 0.001, 3600), ("limit_mib", 0.001, 4096))
+"""Least and most of what is a number."""
+
+
 class PrometheusConfig(DriverConfig, frozen=True, kw_only=True):
     """Options of a Prometheus meter; README.md explains each."""
 
@@ -44,6 +48,11 @@ class PrometheusConfig(DriverConfig, frozen=True, kw_only=True):
     limit_mib: float = 32.0
 
     def __post_init__(self) -> None:
+        if not self.host or not self.host.isprintable() or " " in self.host:
+            raise ValueError("`host` is a name or an IP address")
+        for name, least, most in _BOUNDS:
+            if not least <= getattr(self, name) <= most:  # not so either of what is no number
+                raise ValueError(f"`{name}` lies between {least} and {most}")
         if not self.page.startswith("/"):
             raise ValueError("`page` begins with /")
         if self.token and self.password:

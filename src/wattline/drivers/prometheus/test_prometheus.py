@@ -117,6 +117,10 @@ def test_an_address_in_full():
         ("prometheus://h/?device_name=gpu", "needs {value}"),
         ("prometheus://h/?device_name={value}{x}", "alone"),
         ("prometheus://u:p@h/?token=t", "not both"),
+        ("prometheus:///metrics", "`host` is a name"),
+        ("prometheus://a%20b/metrics", "`host` is a name"),
+        ("prometheus://h/?wait=nan", "`wait` lies between 0.001 and 3600"),
+        ("prometheus://h/?limit_mib=-1", "`limit_mib` lies between"),
     ],
 )
 def test_a_wrong_address_says_what_is_wrong(text, said):

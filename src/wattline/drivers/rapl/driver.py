@@ -70,10 +70,10 @@ class Rapl(Polled[RaplConfig]):
         try:
             counts = [read_register(descriptor) for descriptor in self._descriptors]
         except ValueError as error:
-            raise Malformed(f"{self.config.path}: {error}") from error
+            raise Malformed(f"{Path('/', self.config.path)}: a register holds no number") from error
         present = np.array([count is not None for count in counts])
         if not present.any():
-            raise Unreachable(f"{self.config.path}: every zone has left")
+            raise Unreachable(f"{Path('/', self.config.path)}: every zone has left")
         values = np.array([count or 0 for count in counts], np.float64) / MICRO
         return [Frame(self._layout, values, present=None if present.all() else present)]
 

@@ -121,6 +121,12 @@ class Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise ValueError(fault)
 
 
+_BOUNDS: Final = (
+    ("port", 1, 65_535), ("tries", 1, 100), ("per_request", 1, 1000), ("wait", 0.001, 3600), ("refresh", 1, 31_557_600),
+)  # fmt: skip
+"""Least and most of what is a number."""
+
+
 class SnmpConfig(DriverConfig, frozen=True, kw_only=True):
     """Options of an SNMP meter; README.md explains each."""
 
@@ -144,9 +150,11 @@ class SnmpConfig(DriverConfig, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if not self.oids and not self.tables:
             raise ValueError("says what to read in neither `oids` nor `tables`")
-        for name, least in (("port", 1), ("tries", 1), ("per_request", 1), ("wait", 0.001), ("refresh", 1)):
-            if getattr(self, name) < least:
-                raise ValueError(f"`{name}` is at least {least}")
+        if not self.host or not self.host.isprintable() or " " in self.host:
+            raise ValueError("`host` is a name or an IP address")
+        for name, least, most in _BOUNDS:
+            if not least <= getattr(self, name) <= most:  # not so either of what is no number
+                raise ValueError(f"`{name}` lies between {least} and {most}")
         who = self.who()
         if isinstance(who, User) and (fault := who.fault()):
             raise ValueError(fault)

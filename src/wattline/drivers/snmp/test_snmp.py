@@ -101,7 +101,9 @@ def test_several_values_of_one_unit_are_told_apart_by_their_oid():
         ("snmp://c:p@pdu/1.3.6.1", r"a password needs \?version=3"),
         ("snmp://c@pdu/1.3.6.1?version=3&priv_password=12345678", "beside it"),
         ("snmp://c@pdu/1.3.6.1?wiat=3", "wiat"),
-        ("snmp://c@pdu/1.3.6.1?tries=0", "`tries` is at least 1"),
+        ("snmp://c@pdu/1.3.6.1?tries=0", "`tries` lies between 1 and 100"),
+        ("snmp://c@pdu/1.3.6.1?wait=nan", "`wait` lies between 0.001 and 3600"),
+        ("snmp:///1.3.6.1", "`host` is a name"),
     ],
 )
 def test_a_wrong_address_says_what_is_wrong(text, said):
