@@ -88,7 +88,10 @@ class Curve(Struct, frozen=True, eq=False):
             low = joules - below
             high = joules + (below if self.above is self.below else _until(self.above, whole))
         parts = self._linear(place, passed / length) if self.ends is None else self._power(place, passed, length)
-        at = [_plus(total, cut, part) for total, part in zip((joules, low, low, high, high), parts, strict=True)]
+        if parts[1] is parts[0]:  # all five are one
+            at = [_plus(joules, cut, parts[0])] * 5
+        else:
+            at = [_plus(total, cut, part) for total, part in zip((joules, low, low, high, high), parts, strict=True)]
         down, up = self._slacks(len(edges), cut, place, passed, length)
         covered = self.covered_until(whole, cut, place, passed[:, 0])
         return Reading(at[0], at[1], at[2], at[3], at[4], down, up, covered)
@@ -139,7 +142,8 @@ def _until(steps: NDArray[Any], rows: NDArray[np.intp]) -> Joules:
     first = np.concatenate([[0], rows[:-1]])
     count = rows - first
     if int(count.max()) <= _DENSE:
-        sums = np.zeros((len(steps) + 1, steps.shape[1]), steps.dtype)
+        sums = np.empty((len(steps) + 1, steps.shape[1]), steps.dtype)
+        sums[0] = 0
         np.cumsum(steps, axis=0, out=sums[1:])
         return np.asarray(sums[rows].astype(np.int64, copy=False))
     sums = np.zeros((len(rows), steps.shape[1]), steps.dtype)

@@ -229,10 +229,8 @@ def split(time: Times, values: Values, present: Mask | None, run: Times | None, 
 
     What is not smaller than `most` float64[k] in magnitude is taken for NaN.
     """
-    flat = values.ravel(order="K")
-    with np.errstate(invalid="ignore", over="ignore"):
-        # Then every term is small and finite. A BLAS product would be shared out to threads that spin.
-        clean = bool(np.einsum("i,i->", flat, flat) < most.min(initial=np.inf) ** 2)
+    flat, bound = values.ravel(order="K"), most.min(initial=np.inf)
+    clean = bool(-bound < flat.min(initial=0.0) and flat.max(initial=0.0) < bound)  # of NaN, neither is true
     if not clean:
         values = np.where(np.abs(values) < most, values, np.nan)
     whole = np.full(values.shape[1], True) if clean else np.isfinite(values).all(axis=0)

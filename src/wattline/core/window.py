@@ -6,6 +6,7 @@ no curve: sums over intervals, in slices that stay in the processor's cache.
 """
 
 from collections.abc import Sequence
+from math import isfinite
 from typing import NamedTuple
 
 import numpy as np
@@ -132,16 +133,13 @@ def _power(hour: Hour, columns: Sequence[Column], start: int, end: int) -> Part:
     if last < len(time) and time[last] == end:
         last += 1
     sums = _whole(time[first:last], watts[first:last], None if run is None else run[first:last], limit, end)
-    pairs = [inside.rows(i, i + 2) for i in {first - 1, last - 1} if 0 <= i < len(time) - 1]
-    if not len(time) and hour.before is not None and hour.after is not None:
-        pairs.append(joined([hour.before, hour.after]))
-    elif len(time):
-        if hour.before is not None and start <= time[0]:
-            pairs.append(joined([hour.before, inside.rows(0, 1)]))
-        if hour.after is not None and time[-1] < end:
-            pairs.append(joined([inside.rows(len(time) - 1, len(time)), hour.after]))
-    for pair in pairs:
-        sums = sums.plus(_cut(pair, limit, start, end))
+    for i in {first - 1, last - 1}:
+        if 0 <= i < len(time) - 1:
+            sums = sums.plus(_cut(inside.rows(i, i + 1), inside.rows(i + 1, i + 2), limit, start, end))
+    if hour.before is not None and (start <= time[0] if len(time) else hour.after is not None):
+        sums = sums.plus(_cut(hour.before, inside if len(time) else hour.after, limit, start, end))
+    if hour.after is not None and len(time) and time[-1] < end:
+        sums = sums.plus(_cut(inside, hour.after, limit, start, end))
     peak = sums.peak
     if any(column.rated is None for column in columns) and last > first:
         seen = watts[first:last]
@@ -171,24 +169,23 @@ class _Sums(NamedTuple):
         )  # fmt: skip
 
 
-def _cut(pair: Samples, limit: int, start: int, end: int) -> _Sums:
-    """Return what one interval gives between `start` and `end`."""
-    (t0, t1), (p0, p1) = pair.time.tolist(), pair.values
+def _cut(before: Samples, after: Samples, limit: int, start: int, end: int) -> _Sums:
+    """Return what the interval from the last sample of `before` to the first of `after` gives from `start` to `end`."""
+    t0, t1, p0, p1 = int(before.time[-1]), int(after.time[0]), before.values[-1], after.values[0]
     none = np.zeros(len(p0), np.int64)
-    known = bool(np.isfinite(p1[0]))
-    covered = t1 - t0 <= limit and known and bool(np.isfinite(p0[0]))
-    if pair.run is not None and pair.run[0] != pair.run[1]:
+    known = isfinite(p1[0])
+    covered = t1 - t0 <= limit and known and isfinite(p0[0])
+    if before.run is not None and after.run is not None and before.run[-1] != after.run[0]:
         covered = False
     gaps = int(known and not covered and start <= t1 < end)
     a, b = max(start, t0), min(end, t1)
     if not covered or a >= b:
         return _Sums(none, none, none, 0, gaps, np.zeros(len(p0)))
-    curve = [_until(p0, p1, t, t0, t1) for t in (a, b)]
-    joules = (curve[1] - curve[0]).astype(np.int64)
-    most, least = np.maximum(p0, p1) * ((b - a) * PER_NS), np.minimum(p0, p1) * ((b - a) * PER_NS)
-    below = np.ceil(np.maximum(joules - least, 0)).astype(np.int64)
-    above = np.ceil(np.maximum(most - joules, 0)).astype(np.int64)
-    return _Sums(joules, below, above, b - a, gaps, np.maximum(p0, p1))
+    joules = (_until(p0, p1, b, t0, t1) - _until(p0, p1, a, t0, t1)).astype(np.int64)
+    most, least = np.maximum(p0, p1), np.minimum(p0, p1)
+    below = np.ceil(np.maximum(joules - least * ((b - a) * PER_NS), 0)).astype(np.int64)
+    above = np.ceil(np.maximum(most * ((b - a) * PER_NS) - joules, 0)).astype(np.int64)
+    return _Sums(joules, below, above, b - a, gaps, most)
 
 
 def _until(p0: Values, p1: Values, t: int, t0: int, t1: int) -> Values:

@@ -26,7 +26,9 @@ from wattline.core.chunk.exact import BITS, SCALES, WHOLE, Integers, Kinds, doub
 from wattline.core.chunk.parts import (
     Codec,
     Decompressor,
+    Look,
     Planes,
+    constant,
     decode_column,
     decode_matrix,
     decode_narrow,
@@ -34,7 +36,7 @@ from wattline.core.chunk.parts import (
     encode_column,
     encode_doubles,
     encode_matrix,
-    orders,
+    looks,
     pack,
     unpack,
     width_of,
@@ -59,6 +61,8 @@ _ENTRY: Final = np.dtype([("codec", "u1"), ("kind", "u1"), ("size", "<u4"), ("cr
 _TIME, _RUN, _PRESENCE, _MATRIX, _FIRST = range(5)
 _ALIKE: Final = [Codec.PLANES, Codec.CONST, Codec.EMPTY, Codec.MATRIX]
 """Time, run, presence and matrix of a body that `encode_alike` made."""
+_KINDS: Final = {*range(len(SCALES)), BITS}
+"""Of columns of values."""
 _Part = tuple[int, int, bytes]
 
 
@@ -95,7 +99,7 @@ def encode_integers(
         there = np.asarray(present.any(axis=0))
         whole = _filled(whole, present)
     if codec is Codec.PCO and n >= SHORT:
-        encoded = [_part_of(*column) for column in zip(whole, kinds.tolist(), orders(whole), strict=True)]
+        encoded = [_part_of(*column) for column in zip(whole, kinds.tolist(), looks(whole), strict=True)]
         matrix: _Part = (Codec.EMPTY, 0, b"")
     else:
         encoded = [(Codec.MATRIX, kind, b"") for kind in kinds.tolist()]
@@ -195,15 +199,12 @@ class Chunk:
 
     def planes(self) -> tuple[Planes, Planes, int, list[int]] | None:
         """Return time, values, run and kinds of a body as `encode_alike` makes it, not yet added up; None: another."""
-        heads = [entry[:2] for entry in self._directory]
-        kinds = [kind for _, kind in heads[_FIRST:]]
-        if [codec for codec, _ in heads[:_FIRST]] != _ALIKE or not all(
-            codec == Codec.MATRIX and (kind < len(SCALES) or kind == BITS) for codec, kind in heads[_FIRST:]
-        ):
+        codecs, kinds = zip(*(entry[:2] for entry in self._directory), strict=True)
+        if list(codecs) != [*_ALIKE, *[Codec.MATRIX] * self.k] or not _KINDS.issuperset(kinds[_FIRST:]):
             return None
         time = decode_planes(self._part(_TIME), 1, self.n, self._decompressor)
         values = decode_planes(self._part(_MATRIX), self.k, self.n, self._decompressor)
-        return time, values, int(decode_column(Codec.CONST, self._part(_RUN), 1, self._decompressor)[0]), kinds
+        return time, values, constant(self._part(_RUN)), list(kinds[_FIRST:])
 
     def is_whole(self, place: int) -> bool:
         """Say whether column `place` is one of integers."""
@@ -279,11 +280,13 @@ def _lone(column: Integers) -> _Part:
     """Encode a column of integers that is no value column: times, runs."""
     if not len(column):
         return Codec.EMPTY, WHOLE, b""
-    return _part_of(column, WHOLE, orders(column[None, :])[0])
+    if (column == column[0]).all():
+        return Codec.CONST, WHOLE, struct.pack("<q", column[0])
+    return _part_of(column, WHOLE, looks(column[None, :])[0])
 
 
-def _part_of(column: Integers, kind: int, order: int) -> _Part:
-    codec, body = encode_doubles(column) if kind == BITS else encode_column(column, order)
+def _part_of(column: Integers, kind: int, look: Look) -> _Part:
+    codec, body = encode_doubles(column) if kind == BITS else encode_column(column, look)
     return codec, kind, body
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from wattline.core.chunk.body import Chunk, encode_integers
 from wattline.core.chunk.exact import BITS, DECIMALS, EXACT, SCALES, Integers, Kinds
-from wattline.core.chunk.parts import Planes, unfolded
+from wattline.core.chunk.parts import Planes
 from wattline.model import Times, Values
 
 
@@ -52,10 +52,10 @@ def joined(chunks: Sequence[Chunk]) -> Frames | None:
 def _sequence(planes: Sequence[Planes], starts: NDArray[np.int64]) -> Integers:
     """Return int64[k, n] of matrices one after the other, which begin at `starts`, decoded in one go."""
     firsts = np.stack([first for first, _ in planes], axis=1)
-    folded = np.zeros((len(firsts), int(starts[-1]) + 1 + planes[-1][1].shape[1]), np.int64)
+    whole = np.empty((len(firsts), int(starts[-1]) + 1 + planes[-1][1].shape[1]), np.int64)
+    whole[:, starts] = 0
     for start, (_, steps) in zip(starts.tolist(), planes, strict=True):
-        folded[:, start + 1 : start + 1 + steps.shape[1]] = steps.view(np.int64) if steps.itemsize == 8 else steps
-    whole = unfolded(folded)
+        whole[:, start + 1 : start + 1 + steps.shape[1]] = steps
     within = np.add.reduceat(whole, starts, axis=1)
     whole[:, starts] = np.diff(firsts, axis=1, prepend=0)
     whole[:, starts[1:]] -= within[:, :-1]

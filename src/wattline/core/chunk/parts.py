@@ -6,7 +6,7 @@ many numbers it holds: the directory of the body does, and a part that holds ano
 
 import enum
 import struct
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import zstandard
@@ -18,7 +18,7 @@ from wattline.errors import Malformed
 
 Decompressor = zstandard.ZstdDecompressor
 Planes = tuple[Integers, NDArray[Any]]
-"""The first integers [k] and the zigzag differences [k, n - 1], unsigned, of a matrix."""
+"""The first integers int64[k] and the differences [k, n - 1] of a matrix, as narrow as they were kept."""
 
 
 class Codec(enum.IntEnum):
@@ -53,19 +53,43 @@ _DOUBLES: Final = ChunkConfig(compression_level=_LEVEL)
 _LINE: Final = struct.Struct("<qq")
 _CONST: Final = struct.Struct("<q")
 _PROBED: Final = 256
+_DIVIDED: Final = 64
 _ZSTD: Final = 3
 _NARROW: Final = 2**31 - 1
 _SAFE: Final = 2**62 - 1
 
 
-def encode_column(column: Integers, order: int) -> tuple[Codec, bytes]:
-    """Encode int64[n], n > 0, by differences of an order from 0 to 2."""
-    low, high = int(column.min()), int(column.max())
+class Look(NamedTuple):
+    """What a look at a column of integers says of how to encode it.
+
+    `order` of differences, 0 to 2; `divisor` of them, found in a probe: no larger one divides them all.
+    """
+
+    low: int
+    high: int
+    order: int
+    divisor: int
+
+
+def looks(columns: Integers) -> list[Look]:
+    """Look at each row of int64[k, n], n > 0."""
+    if not columns.shape[1]:
+        return [Look(0, 0, 0, 0)] * len(columns)
+    divisors = np.gcd.reduce(np.diff(columns[:, :_DIVIDED], axis=1), axis=1).tolist()
+    lows, highs = columns.min(axis=1).tolist(), columns.max(axis=1).tolist()
+    return [Look(*look) for look in zip(lows, highs, _orders(columns), divisors, strict=True)]
+
+
+def encode_column(column: Integers, look: Look) -> tuple[Codec, bytes]:
+    """Encode int64[n], n > 0."""
+    low, high, order, step = look
     if low == high:
         return Codec.CONST, _CONST.pack(low)
     if low < -_SAFE or high > _SAFE:  # where a difference could wrap
         return Codec.PLANES, encode_matrix(column[None, :])
-    step, spec = _divisor(column), _ORDERS[order]
+    if step != 1:
+        step = int(np.gcd.reduce(np.diff(column)))
+    spec = _ORDERS[order]
     if step == 1 and low >= -_NARROW and high <= _NARROW:
         return Codec.PCO, standalone.simple_compress(column.astype(np.int32), spec)
     base = int(column[0])
@@ -90,9 +114,7 @@ def encode_doubles(bits: Integers) -> tuple[Codec, bytes]:
 def decode_column(codec: int, body: bytes, n: int, decompressor: Decompressor) -> Integers:
     """Return int64[n] of a part of any codec but MATRIX (for DOUBLES: the bits). Raises Malformed."""
     if codec == Codec.CONST:
-        if len(body) != _CONST.size:
-            raise Malformed("a constant column is not 8 bytes long")
-        return np.full(n, _CONST.unpack(body)[0], np.int64)
+        return np.full(n, constant(body), np.int64)
     if codec == Codec.PCO:
         return decode_narrow(body, n).astype(np.int64)
     if codec in (Codec.LINE, Codec.WIDE):
@@ -128,10 +150,10 @@ def encode_matrix(matrix: Integers, compressor: zstandard.ZstdCompressor | None 
 
 def decode_matrix(body: bytes, k: int, n: int, decompressor: Decompressor) -> Integers:
     """Return int64[k, n] of what `encode_matrix` made. Raises Malformed."""
-    first, folded = decode_planes(body, k, n, decompressor)
+    first, steps = decode_planes(body, k, n, decompressor)
     matrix = np.empty((k, n), np.int64)
     matrix[:, 0] = first
-    matrix[:, 1:] = unfolded(folded.astype(np.uint64, copy=False).view(np.int64))
+    matrix[:, 1:] = steps
     np.add.accumulate(matrix, axis=1, out=matrix)
     return matrix
 
@@ -144,15 +166,9 @@ def decode_planes(body: bytes, k: int, n: int, decompressor: Decompressor) -> Pl
     raw = unpack(body[1:], k * 8 + k * (n - 1) * width, decompressor)
     planes = np.frombuffer(raw, np.uint8, offset=k * 8).reshape(width, k * (n - 1))
     folded = planes[0] if width == 1 else np.ascontiguousarray(planes.T).view(f"<u{width}").ravel()
-    return np.frombuffer(raw, "<i8", k), folded.reshape(k, n - 1)
-
-
-def unfolded(folded: Integers) -> Integers:
-    """Undo `zigzag`, whose numbers are given as int64."""
-    sign = folded & 1
-    np.negative(sign, out=sign)
-    sign ^= (folded.view(np.uint64) >> np.uint64(1)).view(np.int64)
-    return sign
+    steps = -(folded & 1)  # unsigned, it wraps to all ones
+    steps ^= folded >> 1
+    return np.frombuffer(raw, "<i8", k), steps.view(f"<i{width}").reshape(k, n - 1)
 
 
 def zigzag(steps: Integers) -> NDArray[np.uint64]:
@@ -194,20 +210,20 @@ def _decompress(body: bytes, into: NDArray[Any]) -> NDArray[Any]:
     return into
 
 
-def _divisor(column: Integers) -> int:
-    """Return the greatest common divisor of the differences, from a probe where that is 1 already."""
-    probe = np.diff(column[:64])
-    if int(np.gcd.reduce(probe)) == 1:
-        return 1
-    return max(1, int(np.gcd.reduce(np.diff(column))))
-
-
-def orders(columns: Integers) -> list[int]:
+def _orders(columns: Integers) -> list[int]:
     """Return for each row of int64[k, n] the order of differences that leaves the smallest numbers, from a probe."""
     probe = columns[:, :_PROBED].astype(np.float64)
-    sizes = [np.log2(1 + np.abs(probe - np.median(probe, axis=1, keepdims=True))).mean(axis=1)]
+    sizes = [np.log2(1 + np.abs(probe - probe.mean(axis=1, keepdims=True))).mean(axis=1)]
     for _ in range(min(2, probe.shape[1] - 1)):
         probe = np.diff(probe, axis=1)
         sizes.append(np.log2(1 + np.abs(probe)).mean(axis=1))
     best: list[int] = np.argmin(sizes, axis=0).tolist()
     return best
+
+
+def constant(body: bytes) -> int:
+    """Return the one integer of a part of codec CONST. Raises Malformed."""
+    if len(body) != _CONST.size:
+        raise Malformed("a constant column is not 8 bytes long")
+    found: int = _CONST.unpack(body)[0]
+    return found
