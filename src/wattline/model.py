@@ -48,7 +48,7 @@ class Kind(enum.StrEnum):
 
 
 class Point(enum.StrEnum):
-    """Where in the chain from the wall to the work a series measures, best first (design 1, "Device")."""
+    """Where in the chain from the wall to the work a series measures, best first."""
 
     WALL = "wall"
     BMC = "bmc"

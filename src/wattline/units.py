@@ -3,7 +3,7 @@
 Inside Wattline a quantity has one unit: watt, joule, volt, ampere, hertz, degree Celsius, second, byte or ratio
 (and volt-ampere and var, which are no watts). A conversion is one rational number: the integer that a device sent,
 times `num`, divided once by `den`, so that the result is the correctly rounded value and the integer can be had back
-(design: "Units inside"; IEEE 754-2019 section 5.4.1, division is correctly rounded).
+(IEEE 754-2019 section 5.4.1: division is correctly rounded).
 """
 
 import enum

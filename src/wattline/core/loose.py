@@ -1,4 +1,4 @@
-"""Loose samples to frames: values of equal device and time come to stand side by side (design section 3).
+"""Loose samples to frames: values of equal device and time come to stand side by side.
 
 A device and its parts (`rack-1`, `rack-1/outlet-3`) mostly answer together. So series are grouped by the root of the
 device's name; where less than half of such a matrix would be filled, by device; where that is no better, each series

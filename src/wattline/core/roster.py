@@ -2,7 +2,7 @@
 
 The first frame makes a layout; a key never seen grows it (same family, new id); a key that is not there is absent. At
 an hour's edge a layout of which over a quarter is dead is renewed: a new root with the living keys alone
-(design section 3, "Growth"). A page that has new keys at every frame does not wait for that edge. The state has one
+(decisions/0001). A page that has new keys at every frame does not wait for that edge. The state has one
 owner, the driver that reads the page.
 """
 
