@@ -21,7 +21,7 @@ MINUTE = f"start={START}&end=2026-11-20T13:01:00Z"
 def test_status(client):
     told = client.get("/api/status").json()
     assert told["meters"] == {"speaking": 1, "silent": 1, "waiting": 1}
-    assert told["losses"] == {"wattline_missed_ticks_total": 2.0}
+    assert told["counters"] == {"wattline_missed_ticks_total": 2.0}
     assert told["uptime"] == 62.0
     assert (told["store"]["samples"], told["store"]["oldest"]) == (700, "2026-11-20T13:00:00.000001Z")
 

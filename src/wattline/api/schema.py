@@ -172,7 +172,7 @@ class MeterCounts(Struct, frozen=True):
 
 
 class Status(Struct, frozen=True):
-    """How the program is doing: `uptime` in seconds, losses counted where they happened.
+    """How the program is doing: `uptime` in seconds, `counters` by their names in /metrics: what was polled, missed, dropped, refused.
 
     `timezone` is the name of the zone whose days are the site's.
     """
@@ -183,7 +183,7 @@ class Status(Struct, frozen=True):
     timezone: str
     store: dict[str, int | float | str]
     meters: MeterCounts
-    losses: dict[str, float]
+    counters: dict[str, float]
 
 
 class EnergyFigures(Struct, frozen=True, kw_only=True):

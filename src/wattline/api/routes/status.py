@@ -27,6 +27,6 @@ async def status(seen: Seen) -> Response[Status]:
             timezone=seen.site.timezone,
             store={name: stamp(int(value)) if name in TIMES else value for name, value in held.items()},
             meters=MeterCounts.of(seen.health.meters()),
-            losses=dict(seen.health.counters()),
+            counters=dict(seen.health.counters()),
         )
     )

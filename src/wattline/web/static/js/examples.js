@@ -8,7 +8,7 @@ const EXAMPLES = [
 	["This machine's RAPL registers", "wattline up --meter rapl://"],
 	["This machine, estimated", "wattline up --meter host://"],
 	["A simulated rack", "wattline up --demo"],
-	["Everything from one file", "wattline up --config wattline.yaml"],
+	["Everything from one file", "wattline up --config site.yaml"],
 ];
 
 export function examples() {
