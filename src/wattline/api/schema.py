@@ -172,7 +172,9 @@ class MeterCounts(Struct, frozen=True):
 
 
 class Status(Struct, frozen=True):
-    """How the program is doing: `uptime` in seconds, `counters` by their names in /metrics: what was polled, missed, dropped, refused.
+    """How the program is doing: `uptime` in seconds.
+
+    `counters` says by their names in /metrics what was polled, missed, dropped and refused.
 
     `timezone` is the name of the zone whose days are the site's.
     """
