@@ -46,6 +46,7 @@ async def test_silence_says_what_may_be_wrong(fault):
                 f"no answer from 127.0.0.1:{server.port} within 0.2 s, asked 2 times:"
                 " host down, wrong port, or wrong community"
             )
+            assert isinstance(said.value.__cause__, TimeoutError)  # so that its cause is the same whoever waited
 
 
 @pytest.mark.parametrize("fault", [Fault.GARBAGE, Fault.TRUNCATED, Fault.ECHO])

@@ -197,7 +197,6 @@ class Agent:
         return str(found[0][4][0])
 
     async def _exchange(self, ask: Callable[[], Awaitable[T]]) -> T:
-        limit = asyncio.timeout(None)
         for _ in range(self._tries):
             limit = asyncio.timeout(self._wait)
             try:
@@ -205,14 +204,15 @@ class Agent:
                     return await ask()
             except TimeoutError:
                 if not limit.expired():
-                    break  # the agent's host has answered that nobody listens there; it would say so again
+                    # The agent's host has answered that nobody listens there; it would say so again.
+                    raise Unreachable(self._silence(refused=True)) from None
             except (StopAsyncIteration, gufo.NoSuchInstance, gufo.SnmpEncodeError):
                 raise
             except BaseException as error:
                 if decision := self._decide(error):
                     raise decision from error
                 raise
-        raise Unreachable(self._silence(refused=not limit.expired()))
+        raise Unreachable(self._silence(refused=False)) from TimeoutError()  # as when the poll's own time ends first
 
     def _decide(self, error: BaseException) -> WattlineError | None:
         if isinstance(error, gufo.SnmpAuthError):
