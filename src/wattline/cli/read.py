@@ -49,7 +49,13 @@ class Answer(Struct, frozen=True):
 @click.command(short_help="Read a meter once and print what it says.")
 @click.argument("url")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-@click.option("--timeout", default=10.0, show_default=True, help="Seconds to wait for the answer.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0, 3600, min_open=True),
+    default=10.0,
+    show_default=True,
+    help="Seconds to wait for the answer.",
+)
 def read(url: str, as_json: bool, timeout: float) -> None:
     """Read a meter once and print what it says, with the time that it took.
 
