@@ -274,6 +274,13 @@ def test_rows_of_one_device_and_time_become_a_frame(csv):
     assert into.statistics()["layouts"] == 1
 
 
+@pytest.mark.parametrize("name", ["time", "device", "value", "run"])
+def test_a_column_of_a_type_that_means_nothing_is_refused(parquet, name):
+    columns = {"time": [T], "device": ["a"], "metric": ["m"], "value": [1.0], name: [[["a"]]]}
+    with pytest.raises(Malformed, match=r"means? nothing|are no numbers"):
+        load(parquet(**columns))
+
+
 def test_labels_may_be_a_structure(parquet):
     labels = pa.array([{"feed": "A", "n": 1}, {"feed": "B", "n": None}])
     into, _ = load(parquet(time=[T, T], device=["a", "a"], metric=["m", "m"], value=[1, 2], labels=labels))

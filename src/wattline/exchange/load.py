@@ -162,7 +162,18 @@ def _loose(rows: Rows, of_run: Mask, checked: Checked, run: int, sequence: int) 
 
 
 def decode(part: Part, catalog: Catalog, assumed: Assumed) -> Rows:
-    """Turn the columns of a part into numbers, and find its bad rows. Raises Malformed for a column that is missing."""
+    """Turn the columns of a part into numbers, and find its bad rows.
+
+    Raises Malformed for a column that is missing, or of a type that cannot be meant.
+    """
+    try:
+        return _decoded(part, catalog, assumed)
+    except pa.ArrowException as error:
+        types = ", ".join(f"{name} ({column.type})" for name, column in part.columns.items())
+        raise Malformed(f"a column is of a type that means nothing there; they are {types}") from error
+
+
+def _decoded(part: Part, catalog: Catalog, assumed: Assumed) -> Rows:
     columns, count = part.columns, len(part.rows)
     if absent := missing(list(columns), assumed):
         raise Malformed(f"there is no column {', '.join(absent)}, only {', '.join(columns)}")
