@@ -136,8 +136,9 @@ def _power(hour: Hour, columns: Sequence[Column], start: int, end: int) -> Part:
     for i in {first - 1, last - 1}:
         if 0 <= i < len(time) - 1:
             sums = sums.plus(_cut(inside.rows(i, i + 1), inside.rows(i + 1, i + 2), limit, start, end))
-    if hour.before is not None and (start <= time[0] if len(time) else hour.after is not None):
-        sums = sums.plus(_cut(hour.before, inside if len(time) else hour.after, limit, start, end))
+    later = inside if len(time) else hour.after
+    if hour.before is not None and later is not None and (not len(time) or start <= time[0]):
+        sums = sums.plus(_cut(hour.before, later, limit, start, end))
     if hour.after is not None and len(time) and time[-1] < end:
         sums = sums.plus(_cut(inside, hour.after, limit, start, end))
     peak = sums.peak
