@@ -35,12 +35,11 @@ from wattline.core.chunk.parts import (
     decode_planes,
     encode_column,
     encode_doubles,
+    encode_matrices,
     encode_matrix,
     looks,
     pack,
     unpack,
-    width_of,
-    zigzag,
 )
 from wattline.errors import Malformed
 from wattline.model import Mask, Times, Values
@@ -123,18 +122,15 @@ def encode_alike(time: Times, values: Values, run: Sequence[int]) -> list[bytes]
 def _alike(time: Times, values: Values, run: Sequence[int], compressor: zstandard.ZstdCompressor) -> Iterator[bytes]:
     f, n, k = values.shape
     whole, kinds = integers(np.ascontiguousarray(values.transpose(0, 2, 1)).reshape(f * k, n))
-    folded = zigzag(np.diff(whole, axis=1)).reshape(f, k * (n - 1))
-    widths = [width_of(largest) for largest in folded.max(axis=1, initial=0).tolist()]
-    firsts = np.ascontiguousarray(whole[:, 0]).astype("<i8").reshape(f, k)
-    for i, width in enumerate(widths):
-        planes = folded[i].astype(f"<u{width}").view(np.uint8).reshape(-1, width).T.tobytes()
+    times, matrices = (encode_matrices(one, compressor) for one in (time[:, None], whole.reshape(f, k, n)))
+    for times_of, matrix, kind, life in zip(times, matrices, kinds.reshape(f, k), run, strict=True):
         parts: list[_Part] = [
-            (Codec.PLANES, WHOLE, encode_matrix(time[i : i + 1], compressor)),
-            (Codec.CONST, WHOLE, struct.pack("<q", run[i])),
+            (Codec.PLANES, WHOLE, times_of),
+            (Codec.CONST, WHOLE, struct.pack("<q", life)),
             (Codec.EMPTY, 0, b""),
-            (Codec.MATRIX, 0, bytes([width]) + compressor.compress(firsts[i].tobytes() + planes)),
+            (Codec.MATRIX, 0, matrix),
         ]
-        yield _join(n, k, parts, kinds[i * k : i * k + k])
+        yield _join(n, k, parts, kind)
 
 
 class Chunk:

@@ -33,7 +33,7 @@ def integers(columns: Values) -> tuple[Integers, Kinds]:
     k, n = columns.shape
     kinds = np.full(k, BITS, np.uint8)
     exact = columns.view(np.int64).copy()
-    left = np.arange(k)
+    left, is_left = np.arange(k), np.ones(k, bool)
     probe = columns[:, :: max(1, n // _PROBED)]
     with np.errstate(invalid="ignore", over="ignore"):
         for kind, scale in enumerate(SCALES):
@@ -43,7 +43,8 @@ def integers(columns: Values) -> tuple[Integers, Kinds]:
                 fit = hopeful[fits]
                 exact[fit] = whole[fits]
                 kinds[fit] = kind
-                left = np.setdiff1d(left, fit, assume_unique=True)
+                is_left[fit] = False
+                left = np.flatnonzero(is_left)
             if not len(left):
                 break
     return exact, kinds

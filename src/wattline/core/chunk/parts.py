@@ -6,6 +6,7 @@ many numbers it holds: the directory of the body does, and a part that holds ano
 
 import enum
 import struct
+from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -138,14 +139,19 @@ def decode_narrow(body: bytes, n: int) -> NDArray[np.int32]:
     return _decompress(body, np.empty(n, np.int32))
 
 
-def encode_matrix(matrix: Integers, compressor: zstandard.ZstdCompressor | None = None) -> bytes:
+def encode_matrix(matrix: Integers) -> bytes:
     """Encode int64[k, n], k and n > 0: the width of a difference, and zstd of first integers and byte planes."""
-    steps = np.diff(matrix, axis=1)
-    folded = zigzag(steps)
-    width = width_of(int(folded.max(initial=0)))
-    planes = folded.astype(f"<u{width}").reshape(-1, 1).view(np.uint8).T
-    compressor = compressor or zstandard.ZstdCompressor(level=_ZSTD)
-    return bytes([width]) + compressor.compress(matrix[:, 0].astype("<i8").tobytes() + planes.tobytes())
+    return next(encode_matrices(matrix[None], zstandard.ZstdCompressor(level=_ZSTD)))
+
+
+def encode_matrices(matrices: Integers, compressor: zstandard.ZstdCompressor) -> Iterator[bytes]:
+    """Encode each of int64[f, k, n] as `encode_matrix` does."""
+    folded = zigzag(np.diff(matrices, axis=2)).reshape(len(matrices), -1)
+    widths = [width_of(largest) for largest in folded.max(axis=1, initial=0).tolist()]
+    firsts = matrices[:, :, 0].astype("<i8")
+    for first, steps, width in zip(firsts, folded, widths, strict=True):
+        planes = steps.astype(f"<u{width}").view(np.uint8).reshape(-1, width).T.tobytes()
+        yield bytes([width]) + compressor.compress(first.tobytes() + planes)
 
 
 def decode_matrix(body: bytes, k: int, n: int, decompressor: Decompressor) -> Integers:

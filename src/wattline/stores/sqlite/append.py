@@ -53,6 +53,8 @@ def collect(batches: Sequence[Batch], catalogue: Catalogue, thinned: int) -> Col
     """
     found = _collect(batches, catalogue, thinned)
     life, sequence = found.directory["life"], found.directory["sequence"]
+    if not len(life) or np.bincount(life).max() == 1:
+        return found
     order = np.lexsort((sequence, life))
     life, sequence = life[order], sequence[order]
     if not ((life[1:] == life[:-1]) & (sequence[1:] == sequence[:-1]) & (sequence[1:] != UNNAMED)).any():
@@ -65,7 +67,7 @@ def collect(batches: Sequence[Batch], catalogue: Catalogue, thinned: int) -> Col
 
 def _collect(batches: Sequence[Batch], catalogue: Catalogue, thinned: int) -> Collected:
     rest = _Rest(catalogue, thinned, batches)
-    seen, lives, entries, parts = catalogue.seen, catalogue.lives, rest.entries, rest.parts
+    seen, lives, entries, taken, parts = catalogue.seen, catalogue.lives, rest.entries, rest.taken, rest.parts
     for index, batch in enumerate(batches):
         met = seen.get(id(batch.layout))
         life = lives.get((batch.source, batch.run))
@@ -80,8 +82,8 @@ def _collect(batches: Sequence[Batch], catalogue: Catalogue, thinned: int) -> Co
             and batch.time.dtype is _TIME
             and not thinned
         ):  # what comes all day long
-            entries.append((met[1].number, life.number, sequence, 1, met[1].k, 0))
-            rest.taken.append((life, sequence))
+            entries += (met[1].number, life.number, sequence, 1, met[1].k, 0)
+            taken.append((life, sequence))
             parts += (batch.time, values)
         else:
             rest.take(index, batch)
@@ -98,7 +100,8 @@ class _Rest:
         self._plan = Plan(catalogue)
         self._absent = self._late = 0
         self._names: set[tuple[int, int]] = set()
-        self.entries: list[tuple[int, ...]] = []
+        self.entries: list[int] = []
+        """The fields of all batches, one after the other."""
         self.parts: list[Any] = []
         self.taken: list[tuple[Life, int]] = []
 
@@ -123,16 +126,16 @@ class _Rest:
             self._absent += values.size - int(batch.mask().sum())
             self.parts.append(pad(batch.present))
         flags = 0 if batch.present is None else PARTLY
-        self.entries.append((known.number, life.number, sequence, n, known.k, flags))
+        self.entries += (known.number, life.number, sequence, n, known.k, flags)
         if sequence:
             self.taken.append((life, sequence))
             self._names.add((life.number, sequence))
 
     def collected(self) -> Collected:
         """Return it all."""
-        if len(self.entries) >= 1 << COMMIT:
-            raise Refused(f"a write takes {(1 << COMMIT) - 1} batches, not {len(self.entries)}")
-        table = np.array(self.entries, np.int64).reshape(-1, len(ENTRY.names or ()))
+        table = np.fromiter(self.entries, np.int64, len(self.entries)).reshape(-1, len(ENTRY.names or ()))
+        if len(table) >= 1 << COMMIT:
+            raise Refused(f"a write takes {(1 << COMMIT) - 1} batches, not {len(table)}")
         directory = np.empty(len(table), ENTRY)
         for place, name in enumerate(ENTRY.names or ()):
             directory[name] = table[:, place]
@@ -144,10 +147,11 @@ def insert(
 ) -> tuple[Committed, set[int]]:
     """Write what was collected inside the caller's transaction; `marked` are the dirty hours that stand already.
 
-    Returns the row, and its marks (see `unmark`).
+    Returns the row, and its marks (see `unmark`) where some of them are new.
     """
     body = pack(found.directory, found.parts)
-    times, layouts = frame_times(parse(0, body))
+    row = parse(0, body)
+    times, layouts = frame_times(row)
     first, last = (int(times.min()), int(times.max())) if len(times) else (None, None)
     samples = int((found.directory["n"].astype(np.int64) * found.directory["k"]).sum()) - found.absent
     if found.plan:
@@ -158,15 +162,17 @@ def insert(
     seq = cursor.lastrowid
     assert seq is not None
     family = _families(found, catalogue)
-    marks = set(np.unique((family[layouts] << 32) | (times // HOUR + _EPOCH)).tolist())
-    fresh = marks if marked is None else marks - marked
-    connection.executemany(
-        "insert into dirty values(?,?,?) on conflict do update set seq=excluded.seq",
-        ((*unmark(mark), seq) for mark in fresh),
-    )
+    keys = ((family[layouts] << 32) | (times // HOUR + _EPOCH)).tolist()
+    marks: set[int] = set()
+    if marked is None or not marked.issuperset(keys):
+        marks = set(keys)
+        connection.executemany(
+            "insert into dirty values(?,?,?) on conflict do update set seq=excluded.seq",
+            ((*unmark(mark), seq) for mark in (marks if marked is None else marks - marked)),
+        )
     if found.late:
         connection.execute("update meta set value=value+? where name='late'", (found.late,))
-    return Committed(parse(seq, body), len(body)), marks
+    return Committed(row._replace(seq=seq), len(body)), marks
 
 
 def mark(family: int, hour: int) -> int:
