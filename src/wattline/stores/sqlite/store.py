@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Annotated, ClassVar, Final, TypeVar
+from typing import Annotated, ClassVar, TypeVar
 
 from msgspec import Meta
 
@@ -18,12 +18,11 @@ from wattline.stores.sqlite.keeper import Keeper, Pace
 from wattline.stores.sqlite.pieces import Piece
 from wattline.stores.sqlite.read import Group, Window, block, hours, slices
 from wattline.stores.sqlite.thin import Retention
-from wattline.stores.sqlite.vault import Vault, last_seq, thinned_until
+from wattline.stores.sqlite.vault import Vault
 from wattline.stores.sqlite.verify import Progress, compact, verify
 from wattline.units import NANOSECONDS
 
 T = TypeVar("T")
-_ATTEMPTS: Final = 5
 
 
 class SqliteConfig(Config, frozen=True, kw_only=True):
@@ -103,29 +102,25 @@ class Sqlite(Store[SqliteConfig]):
 
     def _write(self, batches: Sequence[Batch]) -> None:
         vault = self._open_vault()
-        for _ in range(_ATTEMPTS):
-            found = append.collect(batches, vault.catalogue, vault.thinned)
-            if not len(found.directory) and not found.plan:
-                return
-            with vault.transaction() as connection:
-                version = connection.execute("select value from meta where name='catalogue'").fetchone()[0]
-                is_current = (version, last_seq(connection), thinned_until(connection)) == (
-                    vault.catalogue.version, vault.seq, vault.thinned)  # fmt: skip
-                if is_current:
-                    held = self._keeper is not None and self._keeper.lease.held
-                    row, marks = append.insert(connection, found, vault.catalogue, vault.marked if held else None)
-                    vault.marked |= marks if held else set()
-            if is_current:
-                with vault.guard:
-                    append.adopt(found, vault.catalogue, row.row)
-                    vault.seq = row.row.seq
-                vault.reader.keep(row.row)
-                vault.staged(row.size, self._clock())
-                if self._keeper is not None:
-                    self._keeper.wake()
-                return
-            vault.reload()
-        raise Refused(f"{self.path}: other writers were quicker {_ATTEMPTS} times")
+        found = append.collect(batches, vault.catalogue, vault.thinned)
+        if not (len(found.directory) or found.plan):
+            return
+        with vault.transaction() as connection:
+            if not vault.is_current(connection):  # from here on nobody else can write
+                vault.reload(connection)
+                found = append.collect(batches, vault.catalogue, vault.thinned)
+                if not (len(found.directory) or found.plan):
+                    return
+            held = self._keeper is not None and self._keeper.lease.held
+            row, marks = append.insert(connection, found, vault.catalogue, vault.marked if held else None)
+            vault.marked |= marks if held else set()
+        with vault.guard:
+            append.adopt(found, vault.catalogue, row.row)
+            vault.seq = row.row.seq
+        vault.reader.keep(row.row)
+        vault.staged(row.size, self._clock())
+        if self._keeper is not None:
+            self._keeper.wake()
 
     async def settle(self) -> None:
         """Do all housekeeping that is due now: fold what is staged, close every hour that is over."""

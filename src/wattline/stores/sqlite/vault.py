@@ -74,14 +74,16 @@ class Vault:
         self.thinned = thinned_until(connection)
         version = connection.execute("select value from meta where name='catalogue'").fetchone()[0]
         if version != self.catalogue.version:
-            self._load(connection)
+            self.reload(connection)
 
-    def reload(self) -> None:
+    def is_current(self, connection: sqlite3.Connection) -> bool:
+        """Say whether nobody else has written since what is known in memory was true."""
+        version = connection.execute("select value from meta where name='catalogue'").fetchone()[0]
+        known = self.catalogue.version, self.seq, self.thinned
+        return (version, last_seq(connection), thinned_until(connection)) == known
+
+    def reload(self, connection: sqlite3.Connection) -> None:
         """Read everything again: another program has written."""
-        with self.reader.snapshot() as connection:
-            self._load(connection)
-
-    def _load(self, connection: sqlite3.Connection) -> None:
         catalogue = load(connection)
         for life, first, last in connection.execute("select life, first, last from received"):
             held = catalogue.life_by_number[life]
