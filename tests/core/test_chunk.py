@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from wattline.core.chunk import MOST, Chunk, Codec, encode, encode_alike
+from wattline.core.chunk import MOST, Chunk, Codec, encode, encode_alike, joined
 from wattline.errors import Malformed
 
 TESTDATA = Path(__file__).parent / "testdata"
@@ -88,6 +88,33 @@ def test_many_bodies_of_one_shape_are_what_each_alone_would_be():
         assert np.array_equal(chunk.time(), time[i])
         assert np.array_equal(chunk.values(range(20)), values[i])
         assert (chunk.run() == i).all()
+
+
+@pytest.mark.parametrize("places", [(0, 0, 0), (1, 0, 3), (2, None, 1)])
+def test_bodies_one_after_the_other_are_packed_as_their_frames_would_be(places):
+    parts = [walk(n, 6, seed=n) for n in (1, 175, 60)]
+    time = np.concatenate([t + i * 10**12 for i, (t, _) in enumerate(parts)])
+    scaled = [v if p is None else np.round(v * 7.123, p) for (_, v), p in zip(parts, places, strict=True)]
+    for values in scaled:
+        values[:, 5] = np.pi * np.arange(1, len(values) + 1)  # bits of doubles
+    ends = np.cumsum([0, *(len(v) for v in scaled)])
+    bodies = [
+        encode_alike(time[None, a:b], values[None], [i])[0]
+        for i, (a, b, values) in enumerate(zip(ends, ends[1:], scaled, strict=False))
+    ]
+    frames, run = joined([Chunk(body) for body in bodies]), np.repeat([0, 1, 2], [1, 175, 60])
+    assert frames is not None
+    assert np.array_equal(frames.time, time)
+    assert np.array_equal(bits(frames.values()), bits(np.concatenate(scaled)))
+    assert frames.encode() == encode(time, np.concatenate(scaled), run=run)
+
+
+def test_bodies_with_absent_cells_are_not_joined():
+    time, values = walk(20, 3)
+    present = np.ones(values.shape, bool)
+    present[3, 1] = False
+    odd = encode(time, values, present, np.zeros(20, np.int64), codec=Codec.MATRIX)
+    assert joined([Chunk(encode_alike(time[None], values[None], [0])[0]), Chunk(odd)]) is None
 
 
 def test_slow_readings_take_a_quarter_of_a_byte():
