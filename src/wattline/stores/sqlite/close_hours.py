@@ -116,8 +116,12 @@ def _closed(vault: Vault, start: int, bodies: dict[int, list[Body]]) -> list[Clo
             closed.append(Closed(family, replaced, chunks, b"", b"", Table.of([]), []))
         else:
             group = window.group_of[family]
-            neighbours = [side.get(group, _nothing(len(group.ids))) for side in sides]
-            closed.append(_rolled(vault, group, start, hour, neighbours)._replace(replaced=replaced, chunks=chunks))
+            before_it, after_it = (side.get(group, _nothing(len(group.ids))) for side in sides)
+            closed.append(
+                _rolled(vault, window, group, start, (before_it, hour, after_it))._replace(
+                    replaced=replaced, chunks=chunks
+                )
+            )
     return closed
 
 
@@ -155,12 +159,12 @@ def _repeated(rows: Sequence[Body]) -> bool:
     return len({(body.source, body.stripe) for body in rows}) < len(rows)
 
 
-def _rolled(vault: Vault, group: Group, start: int, hour: Piece, sides: Sequence[Piece]) -> Closed:
-    """Make the roll-ups of an hour between its neighbours."""
-    family = group.families[0]
+def _rolled(vault: Vault, window: Window, group: Group, start: int, pieces: tuple[Piece, Piece, Piece]) -> Closed:
+    """Make the roll-ups of an hour of a group, given as what is before it, the hour and what is after it."""
+    family, hour, sides = group.families[0], pieces[1], pieces[::2]
     with vault.guard:
-        metrics, columns = Window(vault.catalogue, group.ids, group.families).kinds(group)
-    minutes, quarters = _tables(_around(hour, sides), metrics, columns, start)
+        metrics, columns = window.kinds(group)
+    minutes, quarters = _tables(_joined(pieces), metrics, columns, start)
     edges = np.stack([digests(sides[0], -1), digests(sides[1], 0)])
     ends = np.stack([digests(hour, 0), digests(hour, -1)])
     changed = _changed(vault, family, start, ends, sides)
@@ -233,10 +237,9 @@ def _put(connection: sqlite3.Connection, one: Closed, start: int) -> None:
     connection.execute(replace, (one.family, QUARTER, day, b"", pack(quarters)))
 
 
-def _around(hour: Piece, sides: Sequence[Piece]) -> Piece:
-    """Return the frames of an hour between its neighbours."""
-    pieces = [piece for piece in (sides[0], hour, sides[1]) if len(piece.time)]
-    return merge(pieces or [hour])
+def _joined(pieces: Sequence[Piece]) -> Piece:
+    """Return pieces as one, without those that are empty, which would cost a copy."""
+    return merge([piece for piece in pieces if len(piece.time)] or pieces[:1])
 
 
 def _nothing(k: int) -> Piece:
