@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from wattline.ledger.windows import HIGHEST_SEEN, NOTHING_KNOWN, energy, plan, total
@@ -291,6 +291,7 @@ def test_a_window_of_centuries_is_cut_into_whole_cells(start):
 
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 2**32), back=st.integers(0, 900))
+@example(seed=13243, back=710)  # what was drawn in twelve minutes seems to be drawn in seven seconds
 def test_after_a_step_of_the_clock_all_ways_of_asking_agree(seed, back):
     """The clock is set back: two runs speak of the same minutes, and neither makes a reset of the other."""
     rng = np.random.default_rng(seed)

@@ -42,6 +42,8 @@ REFRESH: Final = NANOSECONDS
 BY_FAR: Final = 10.0
 """A step over so many times what `rated` allows in the interval and a minute more is no energy."""
 BY_FAR_REFRESH: Final = 60 * NANOSECONDS
+STEPPED: Final = 3600 * NANOSECONDS
+"""Between two runs the clock may have been set back: so much more time may have passed than their stamps say."""
 UNRATED_RESET: Final = 1e5
 """Watts up to which the value after a reset is believed where `rated` is unknown."""
 UNRATED_STEP: Final = 1e8
@@ -101,7 +103,8 @@ def steps(time: Times, values: Values, column: Column, inside: slice = slice(Non
     int64[n] goes back to an older one, the clock was set back and the older value is stale: a drop there is no reset.
     """
     delta, length = differences(values), np.diff(time)
-    broken = delta > step_limit(length, column)
+    passed = length if run is None else length + np.where(run[1:] != run[:-1], STEPPED, 0)
+    broken = delta > step_limit(passed, column)
     energy = np.where(broken, 0, delta)
     jitters = False
     for i in np.flatnonzero(delta < 0).tolist():

@@ -143,12 +143,15 @@ def _create(connection: sqlite3.Connection) -> None:
             connection.execute(f"pragma user_version={VERSION}")
         connection.execute("commit")
     except BaseException:
-        connection.execute("rollback")
+        if connection.in_transaction:  # a commit that finds the disk full has rolled back already
+            connection.execute("rollback")
         raise
 
 
 def migrate(connection: sqlite3.Connection, steps: dict[int, Callable[[sqlite3.Connection], None]]) -> None:
     """Bring an older make up to date: all steps from its version on in one transaction, or none."""
+    if connection.execute("pragma user_version").fetchone()[0] == VERSION:
+        return
     connection.execute("begin immediate")
     try:
         version = connection.execute("pragma user_version").fetchone()[0]
@@ -157,5 +160,6 @@ def migrate(connection: sqlite3.Connection, steps: dict[int, Callable[[sqlite3.C
         connection.execute(f"pragma user_version={VERSION}")
         connection.execute("commit")
     except BaseException:
-        connection.execute("rollback")
+        if connection.in_transaction:  # a commit that finds the disk full has rolled back already
+            connection.execute("rollback")
         raise

@@ -76,6 +76,7 @@ def _each(vault: Vault, table: str, query: str, check: Check) -> Iterator[Progre
             rows = connection.execute(f"{query} limit {_ROWS}", (last,)).fetchall()
         if not rows:
             return
+        vault.refresh()  # another program may have made layouts and sources for these very rows
         faults = [f"{table} {row[0]}: {fault}" for row in rows if (fault := check(vault, row))]
         last, done = rows[-1][0], done + len(rows)
         yield Progress(table, done, max(total, done), tuple(faults))
