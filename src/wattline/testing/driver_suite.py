@@ -22,7 +22,7 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
 
 import msgspec
@@ -77,10 +77,7 @@ class DriverSuite:
         if not {"host", "port"} <= fields:
             yield None
             return
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent, socket.socket() as closed:
-            silent.bind(("127.0.0.1", 0))
-            port = silent.getsockname()[1]
-            closed.bind(("127.0.0.1", port))  # never listens: a connection is refused
+        with dead_port() as port:
             yield driver.Config.from_url(
                 msgspec.structs.replace(Url.parse(driver.example), host="127.0.0.1", port=port)
             )
@@ -256,3 +253,18 @@ def check_states(frame: Frame, column: int) -> None:
 def descriptors() -> int:
     """Count the descriptors that this process has open."""
     return len(os.listdir("/proc/self/fd"))
+
+
+@contextmanager
+def dead_port() -> Iterator[int]:
+    """Hold a loopback port that takes datagrams and never answers, and refuses connections."""
+    while True:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent, socket.socket() as closed:
+            silent.bind(("127.0.0.1", 0))
+            port: int = silent.getsockname()[1]
+            try:
+                closed.bind(("127.0.0.1", port))  # never listens
+            except OSError:  # somebody else's connection has this number: try the next
+                continue
+            yield port
+            return
