@@ -278,7 +278,11 @@ def _hatched_share(page: Page) -> float:
         const width = Math.floor(canvas.width * 0.85);
         const pixels = canvas.getContext('2d').getImageData(left, 14, width, 8).data;
         const painted = new Set();
-        for (let i = 0; i < pixels.length / 4; i++) if (pixels[4 * i + 3]) painted.add(i % width);
+        for (let row = 0; row < 8; row++) {
+            const here = [];
+            for (let x = 0; x < width; x++) if (pixels[4 * (row * width + x) + 3]) here.push(x);
+            if (here.length < width * 0.9) here.forEach((x) => painted.add(x));  // more is a line of the grid
+        }
         return painted.size / width;
     }""")
 
