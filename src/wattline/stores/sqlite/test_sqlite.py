@@ -4,83 +4,23 @@ import asyncio
 import random
 import sqlite3
 import sys
-from contextlib import asynccontextmanager
 
 import numpy as np
 import pytest
 
 from wattline.errors import Misconfigured, Refused, Unreachable
-from wattline.model import Batch, Column, Kind, Layout, Metric, Series, pack_mask
+from wattline.model import Batch, Column, Layout, Series, pack_mask
 from wattline.stores.sqlite import schema
 from wattline.stores.sqlite.lease import Lease
 from wattline.stores.sqlite.received import Life
-from wattline.stores.sqlite.store import Sqlite, SqliteConfig
+from wattline.stores.sqlite.store import Sqlite
 from wattline.stores.sqlite.thin import Retention
 from wattline.testing.folder import SINK_HEADINGS, check_misspelt, check_readme, check_sample
-from wattline.testing.store_scenario import BEGIN, check_cells, written
-from wattline.testing.store_suite import StoreSuite
-from wattline.units import NANOSECONDS, Unit
+from wattline.testing.known import ALWAYS, POWER, frames, held, layout, opened, sound, value
+from wattline.testing.store_scenario import BEGIN, check_cells
+from wattline.units import NANOSECONDS
 
 SECOND, HOUR = NANOSECONDS, 3600 * NANOSECONDS
-POWER = Metric("power_watts", Unit.WATT, Kind.GAUGE)
-ENERGY = Metric("energy_joules", Unit.JOULE, Kind.COUNTER)
-ALWAYS = (0, 2**62)
-
-
-class TestContract(StoreSuite):
-    @pytest.fixture
-    def factory(self, tmp_path):
-        return lambda name: Sqlite(SqliteConfig(path=str(tmp_path / name)))
-
-    def keep_house(self, opened):
-        opened._runner.run(opened.store.settle())
-
-
-def layout(meter, k=4):
-    metrics = (POWER, ENERGY)
-    return Layout.of(
-        [Series.of(f"{meter}/outlet-{i}", metrics[i % 2]) for i in range(k)], [Column(period=1.0, rated=900.0)] * k
-    )
-
-
-def value(meter, series, second):
-    """Return what the meter shows: a function of series and time, so that any loss or swap is seen."""
-    return float((meter * 7919 + series * 104_729 + second * 31) % 5000) / 10
-
-
-def frames(of, meter, seconds, sequence, *, run=1, source=None):
-    seconds = np.asarray(seconds)
-    values = np.array([[value(meter, i, int(s)) for i in range(len(of))] for s in seconds])
-    return Batch(of, BEGIN + seconds * SECOND, values, None, {}, source or f"m{meter}", run, sequence)
-
-
-@asynccontextmanager
-async def opened(path, clock=None, **options):
-    arguments = () if clock is None else (clock,)
-    store = Sqlite(SqliteConfig(path=str(path), **options), *arguments)
-    await store.open()
-    try:
-        yield store
-    finally:
-        await store.close()
-
-
-def sound(store):
-    return [line for step in store.verify() for line in step.lines]
-
-
-def held(store):
-    """Return (time, value) of every series, and assert that no sample is there twice."""
-    entries = store.entries()
-    found = written(store.samples([entry.id for entry in entries], *ALWAYS))
-    for samples in found.values():
-        times = [time for time, _ in samples]
-        assert len(times) == len(set(times)), "a sample is there twice"
-    by_id = {entry.id: entry.series.device for entry in entries}
-    return {
-        by_id[number]: {t: float(np.array([v], np.int64).view(np.float64)[0]) for t, v in samples}
-        for number, samples in found.items()
-    }
 
 
 # --- the file ---

@@ -1,84 +1,29 @@
 """The SQLite store between programs: killed, beside each other, on a full disk."""
 
 import asyncio
-import os
 import random
 import signal
 import subprocess
 import sys
 import threading
-from contextlib import asynccontextmanager
 
-import numpy as np
 import pytest
 
-from wattline.model import Batch, Column, Kind, Layout, Metric, Series
-from wattline.stores.sqlite.store import Sqlite, SqliteConfig
-from wattline.testing.store_scenario import BEGIN, check_cells, written
-from wattline.units import NANOSECONDS, Unit
+from wattline.testing.known import held, opened, sound, value
+from wattline.testing.store_scenario import BEGIN, check_cells
+from wattline.units import NANOSECONDS
 
 SECOND, HOUR = NANOSECONDS, 3600 * NANOSECONDS
-POWER = Metric("power_watts", Unit.WATT, Kind.GAUGE)
-ENERGY = Metric("energy_joules", Unit.JOULE, Kind.COUNTER)
-ALWAYS = (0, 2**62)
-
-
-def layout(meter, k=4):
-    metrics = (POWER, ENERGY)
-    return Layout.of(
-        [Series.of(f"{meter}/outlet-{i}", metrics[i % 2]) for i in range(k)], [Column(period=1.0, rated=900.0)] * k
-    )
-
-
-def value(meter, series, second):
-    """Return what the meter shows: a function of series and time, so that any loss or swap is seen."""
-    return float((meter * 7919 + series * 104_729 + second * 31) % 5000) / 10
-
-
-def frames(of, meter, seconds, sequence, *, run=1, source=None):
-    seconds = np.asarray(seconds)
-    values = np.array([[value(meter, i, int(s)) for i in range(len(of))] for s in seconds])
-    return Batch(of, BEGIN + seconds * SECOND, values, None, {}, source or f"m{meter}", run, sequence)
-
-
-@asynccontextmanager
-async def opened(path, clock=None, **options):
-    arguments = () if clock is None else (clock,)
-    store = Sqlite(SqliteConfig(path=str(path), **options), *arguments)
-    await store.open()
-    try:
-        yield store
-    finally:
-        await store.close()
-
-
-def sound(store):
-    return [line for step in store.verify() for line in step.lines]
-
-
-def held(store):
-    """Return (time, value) of every series, and assert that no sample is there twice."""
-    entries = store.entries()
-    found = written(store.samples([entry.id for entry in entries], *ALWAYS))
-    for samples in found.values():
-        times = [time for time, _ in samples]
-        assert len(times) == len(set(times)), "a sample is there twice"
-    by_id = {entry.id: entry.series.device for entry in entries}
-    return {
-        by_id[number]: {t: float(np.array([v], np.int64).view(np.float64)[0]) for t, v in samples}
-        for number, samples in found.items()
-    }
 
 
 WRITER = """
 import asyncio, sys
 import numpy as np
-sys.path.insert(0, sys.argv[1])
-from test_sqlite_writer import layout, frames
+from wattline.testing.known import frames, layout
 from wattline.stores.sqlite.store import Sqlite, SqliteConfig
 
 async def main():
-    path, meter, count = sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+    path, meter, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     store = Sqlite(SqliteConfig(path=path, fold_bytes=1 << 16, fold_seconds=0.01))
     await store.open()
     of = layout(f"meter-{meter}", 8)
@@ -93,20 +38,13 @@ asyncio.run(main())
 
 
 @pytest.fixture
-def writer(tmp_path):
+def writer():
     """Start programs that write, and tell what they acknowledged."""
-    module = tmp_path / "modules"
-    module.mkdir()
-    source = os.path.abspath(__file__)
-    (module / "test_sqlite_writer.py").write_text(
-        f"import importlib.util\nspec = importlib.util.spec_from_file_location('t', {source!r})\n"
-        "t = importlib.util.module_from_spec(spec)\nspec.loader.exec_module(t)\nlayout, frames = t.layout, t.frames\n"
-    )
     programs = []
 
     def start(path, meter, count):
         program = subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(module), str(path), str(meter), str(count)],
+            [sys.executable, "-c", WRITER, str(path), str(meter), str(count)],
             stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         programs.append(program)
@@ -177,13 +115,12 @@ async def test_two_programs_write_and_others_read(tmp_path, writer):
 FULL = """
 import asyncio, resource, sys
 import numpy as np
-sys.path.insert(0, sys.argv[1])
-from test_sqlite_writer import layout, frames
+from wattline.testing.known import frames, layout
 from wattline.errors import Unreachable
 from wattline.stores.sqlite.store import Sqlite, SqliteConfig
 
 async def main():
-    store = Sqlite(SqliteConfig(path=sys.argv[2], fold_bytes=1 << 18))
+    store = Sqlite(SqliteConfig(path=sys.argv[1], fold_bytes=1 << 18))
     await store.open()
     of, sequence, message = layout("meter-0", 8), 0, ""
     _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -214,11 +151,10 @@ asyncio.run(main())
 """
 
 
-async def test_a_full_disk_is_said_plainly_and_nothing_is_lost(tmp_path, writer):
-    writer(tmp_path / "other", 0, 0).wait()
+async def test_a_full_disk_is_said_plainly_and_nothing_is_lost(tmp_path):
     path = tmp_path / "s"
     done = await asyncio.to_thread(
-        subprocess.run, [sys.executable, "-c", FULL, str(tmp_path / "modules"), str(path)],
+        subprocess.run, [sys.executable, "-c", FULL, str(path)],
         capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
