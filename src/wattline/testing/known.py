@@ -1,19 +1,20 @@
-"""Meters whose every value is a function of series and time, in a SQLite file: any loss, swap or repeat is seen."""
+"""Meters whose every value is a function of series and time, in a store: any loss, swap or repeat is seen."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
 from wattline.model import Batch, Column, Kind, Layout, Metric, Series
-from wattline.stores.sqlite.store import Sqlite, SqliteConfig
+from wattline.plugin import Store
 from wattline.testing.store_scenario import BEGIN, written
 from wattline.units import NANOSECONDS, Unit
 
 POWER: Final = Metric("power_watts", Unit.WATT, Kind.GAUGE)
 ENERGY: Final = Metric("energy_joules", Unit.JOULE, Kind.COUNTER)
 ALWAYS: Final = (0, 2**62)
+S = TypeVar("S", bound=Store[Any])
 
 
 def layout(meter: object, k: int = 4) -> Layout:
@@ -39,10 +40,8 @@ def frames(
 
 
 @asynccontextmanager
-async def opened(path: object, clock: Callable[[], int] | None = None, **options: Any) -> AsyncIterator[Sqlite]:
-    """Open the store of a file and close it at the end."""
-    arguments = () if clock is None else (clock,)
-    store = Sqlite(SqliteConfig(path=str(path), **options), *arguments)
+async def running(store: S) -> AsyncIterator[S]:
+    """Open a store and close it at the end."""
     await store.open()
     try:
         yield store
@@ -50,12 +49,12 @@ async def opened(path: object, clock: Callable[[], int] | None = None, **options
         await store.close()
 
 
-def sound(store: Sqlite) -> list[str]:
-    """Return what the store's own check finds wrong."""
+def sound(store: Any) -> list[str]:
+    """Return what the own check of a store that has one finds wrong."""
     return [line for step in store.verify() for line in step.lines]
 
 
-def held(store: Sqlite) -> dict[str, dict[int, float]]:
+def held(store: Store[Any]) -> dict[str, dict[int, float]]:
     """Return (time, value) of every series, and assert that no sample is there twice."""
     entries = store.entries()
     found = written(store.samples([entry.id for entry in entries], *ALWAYS))

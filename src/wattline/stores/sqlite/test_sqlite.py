@@ -13,14 +13,18 @@ from wattline.model import Batch, Column, Layout, Series, pack_mask
 from wattline.stores.sqlite import schema
 from wattline.stores.sqlite.lease import Lease
 from wattline.stores.sqlite.received import Life
-from wattline.stores.sqlite.store import Sqlite
+from wattline.stores.sqlite.store import Sqlite, SqliteConfig
 from wattline.stores.sqlite.thin import Retention
 from wattline.testing.folder import SINK_HEADINGS, check_misspelt, check_readme, check_sample
-from wattline.testing.known import ALWAYS, POWER, frames, held, layout, opened, sound, value
+from wattline.testing.known import ALWAYS, POWER, frames, held, layout, running, sound, value
 from wattline.testing.store_scenario import BEGIN, check_cells
 from wattline.units import NANOSECONDS
 
 SECOND, HOUR = NANOSECONDS, 3600 * NANOSECONDS
+
+
+def opened(path, clock=None, **options):
+    return running(Sqlite(SqliteConfig(path=str(path), **options), *(() if clock is None else (clock,))))
 
 
 # --- the file ---

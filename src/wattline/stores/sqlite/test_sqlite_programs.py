@@ -9,11 +9,16 @@ import threading
 
 import pytest
 
-from wattline.testing.known import held, opened, sound, value
+from wattline.stores.sqlite.store import Sqlite, SqliteConfig
+from wattline.testing.known import held, running, sound, value
 from wattline.testing.store_scenario import BEGIN, check_cells
 from wattline.units import NANOSECONDS
 
 SECOND, HOUR = NANOSECONDS, 3600 * NANOSECONDS
+
+
+def opened(path, clock=None, **options):
+    return running(Sqlite(SqliteConfig(path=str(path), **options), *(() if clock is None else (clock,))))
 
 
 WRITER = """
