@@ -2,6 +2,7 @@
 
     WattlineError
     ├── Misconfigured   the operator must act      this meter stops, the rest goes on
+    ├── Denied          the meter refuses us       told once; tried again seldom, for devices lock accounts
     ├── Unreachable     the world must act         back off, reopen, try again
     ├── Malformed       this answer is dropped     the connection is kept
     ├── Gone            the thing has left         stop quietly
@@ -18,6 +19,10 @@ class WattlineError(Exception):
 
 class Misconfigured(WattlineError):
     """A key, an address or a credential is wrong, and only the operator can mend it."""
+
+
+class Denied(WattlineError):
+    """Who asked is not let in: a user, a password, a community, a token. Asking often would lock the account."""
 
 
 class Unreachable(WattlineError):

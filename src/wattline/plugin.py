@@ -19,7 +19,7 @@ from wattline.core.address import Secret, Url
 from wattline.core.rollup import Cells
 from wattline.core.roster import Roster
 from wattline.core.tally import Tally, tally
-from wattline.errors import Gone, Malformed, Misconfigured, Refused, Unreachable
+from wattline.errors import Denied, Gone, Malformed, Misconfigured, Refused, Unreachable
 from wattline.model import (
     Batch,
     Column,
@@ -38,10 +38,10 @@ from wattline.model import (
 from wattline.units import Scale, Unit, parse_unit
 
 __all__ = [
-    "Batch", "Block", "Cells", "Column", "Config", "Device", "Driver", "Entry", "Frame", "Gone", "Kind", "Layout",
-    "Malformed", "Mask", "Metric", "Misconfigured", "Outage", "Point", "Polled", "Refused", "Roster", "Run", "Scale",
-    "Secret", "Series", "Sink", "Store", "Streamed", "Tally", "Times", "Transform", "Unit", "Unreachable", "Url",
-    "Values", "parse_unit",
+    "Batch", "Block", "Cells", "Column", "Config", "Denied", "Device", "Driver", "Entry", "Frame", "Gone", "Kind",
+    "Layout", "Malformed", "Mask", "Metric", "Misconfigured", "Outage", "Point", "Polled", "Refused", "Roster",
+    "Run", "Scale", "Secret", "Series", "Sink", "Store", "Streamed", "Tally", "Times", "Transform", "Unit",
+    "Unreachable", "Url", "Values", "parse_unit",
 ]  # fmt: skip
 
 

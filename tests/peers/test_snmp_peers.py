@@ -9,7 +9,7 @@ import pytest
 from wattline.core.address import Url
 from wattline.drivers.snmp.config import SnmpConfig
 from wattline.drivers.snmp.driver import Snmp
-from wattline.errors import Misconfigured, Unreachable
+from wattline.errors import Denied, Unreachable
 from wattline.plugin import decode_secret
 from wattline.testing.agents import Snmpd, find_program
 
@@ -103,9 +103,9 @@ async def test_version_3_reads_what_snmpget_reads(snmpd, user):
 @pytest.mark.parametrize(
     ("user", "kind", "said"),
     [
-        ("nobody:signature-1@", Misconfigured, "refuses user 'nobody'"),
-        ("signed:signature-2@", Misconfigured, "refuses user 'signed'.*wrong password"),
-        ("sealed:signature-1@", Misconfigured, "wrong level"),
+        ("nobody:signature-1@", Denied, "refuses user 'nobody'"),
+        ("signed:signature-2@", Denied, "refuses user 'signed'.*wrong password"),
+        ("sealed:signature-1@", Denied, "wrong level"),
     ],
 )
 async def test_version_3_says_who_is_refused(snmpd, user, kind, said):

@@ -7,8 +7,9 @@ import logging
 import pytest
 
 from wattline.model import Cause
-from wattline.plugin import Gone, Malformed, Misconfigured, Secret, Unreachable
+from wattline.plugin import Denied, Gone, Malformed, Misconfigured, Secret, Unreachable
 from wattline.runtime.health import Silent, Speaking, Waiting
+from wattline.runtime.source import DENIED_BACK_OFF
 from wattline.testing.memory import MemoryStore
 from wattline.units import NANOSECONDS
 
@@ -126,6 +127,25 @@ async def test_what_cannot_mend_itself_stops_this_meter_alone(running, clock, me
     lines = [record.message for record in caplog.records if record.name == "wattline.meters"]
     assert len(lines) == 1
     assert ("Traceback" in lines[0]) == (cause is Cause.BUG)
+
+
+async def test_a_refused_credential_is_told_once_and_tried_again_seldom(running, clock, meter, script, caplog):
+    calls = []
+    script.acts["m"] = lambda: calls.append(1) or (Denied("no such user") if len(calls) < 3 else 1.0)
+    store = MemoryStore()
+    with caplog.at_level(logging.INFO):
+        async with running([meter()], store) as engine:
+            await clock.advance(DENIED_BACK_OFF - 5)
+            assert len(calls) == 1
+            assert state(engine).state.cause is Cause.AUTH
+            assert not state(engine).state.stopped
+            await clock.advance(10)
+            assert len(calls) == 2
+            await clock.advance(2 * DENIED_BACK_OFF + 10)
+            assert isinstance(state(engine).state, Speaking)
+    told = [record.message for record in caplog.records if record.name == "wattline.meters"]
+    assert [text.partition(":")[0].partition(" after")[0] for text in told] == ["m is silent", "m speaks again"]
+    assert [(outage.cause, outage.detail) for outage in store.outages(0, 2**62)] == [(Cause.AUTH, "no such user")]
 
 
 async def test_a_frame_that_does_not_fit_its_layout_is_a_bug_of_the_driver(running, clock, meter, script):

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from wattline.errors import Gone, Malformed, Misconfigured, Refused, Unreachable
+from wattline.errors import Denied, Gone, Malformed, Misconfigured, Refused, Unreachable
 from wattline.model import Cause
 
 
@@ -28,6 +28,8 @@ def failure(error: BaseException, secrets: Iterable[str], *, timeout: float = 0.
             return Failure(Cause.TIMEOUT, f"no answer within {timeout:g} s")
         case Misconfigured() | Refused():
             return Failure(Cause.MISCONFIGURED, text, stops=True)
+        case Denied():
+            return Failure(Cause.AUTH, text)
         case Malformed():
             return Failure(Cause.MALFORMED, text)
         case Gone():

@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 
 from msgspec import Struct
 
-from wattline.model import Batch, Outage, Run
+from wattline.model import Batch, Cause, Outage, Run
 from wattline.plugin import Driver, Frame, Layout
 from wattline.runtime.dress import Dresser
 from wattline.runtime.failure import Failure, failure, scrub
@@ -29,6 +29,10 @@ OPEN_PATIENCE: Final = 10.0
 CLOSE_PATIENCE: Final = 1.0
 LONGEST_BACK_OFF: Final = 60.0
 """Most seconds between two tries to reach a meter."""
+DENIED_BACK_OFF: Final = 900.0
+LONGEST_DENIED: Final = 3600.0
+"""Seconds between two tries to be let in by a meter that has refused our credentials, and the most: BMCs lock an
+account after three to five refusals within a few minutes."""
 
 log = logging.getLogger("wattline.meters")
 
@@ -77,6 +81,7 @@ class Source:
         self._holes = Holes(meter.name, int(meter.every * NANOSECONDS), now, around.past.open.get(meter.name))
         self._secrets = hidden(meter)
         self._in_a_row = 0
+        self._cause: Cause | None = None
         self._begun = False
 
     @property
@@ -121,7 +126,8 @@ class Source:
     def failed(self, error: BaseException, timeout: float) -> Failure:
         """Take a failure and say what it means."""
         meant = failure(error, self._secrets, timeout=timeout)
-        self._in_a_row += 1
+        self._in_a_row = self._in_a_row + 1 if (meant.cause is Cause.AUTH) == (self._cause is Cause.AUTH) else 1
+        self._cause = meant.cause
         self.around.measures.failures.add(1, meant.cause)
         changed = self.pulse.fell_silent(self.around.clock.now(), meant.cause, meant.text, stopped=meant.stops)
         self.around.onward.note(outages=self._holes.failed(meant.cause, meant.text))
@@ -139,6 +145,8 @@ class Source:
 
     def back_off(self) -> float:
         """Return how long to wait before the next try (s): nothing at first, then longer and longer, with jitter."""
+        if self._cause is Cause.AUTH:
+            return min(LONGEST_DENIED, DENIED_BACK_OFF * 2.0 ** min(self._in_a_row - 1, 30))
         if self._in_a_row <= 1:
             return 0.0
         longest = min(LONGEST_BACK_OFF, self.meter.every * 2.0 ** min(self._in_a_row - 2, 30))

@@ -25,7 +25,7 @@ import numpy as np
 from gufo.snmp.aio import SnmpSession
 from msgspec import Struct
 
-from wattline.errors import Malformed, Misconfigured, Unreachable, WattlineError
+from wattline.errors import Denied, Malformed, Unreachable, WattlineError
 from wattline.wire import ber
 
 Value = int | float | str | bytes | None
@@ -90,7 +90,7 @@ class Agent:
 
     `wait` is how many seconds one answer may take, `tries` how often a request is sent before the agent counts as
     silent. Every method raises Unreachable (silence, no such name), Malformed (an answer that means nothing) or
-    Misconfigured (the agent says that it does not know this user).
+    Denied (the agent says that it does not know this user).
     """
 
     def __init__(self, host: str, port: int, who: Community | User, *, wait: float = 1.0, tries: int = 2) -> None:
@@ -217,9 +217,7 @@ class Agent:
     def _decide(self, error: BaseException) -> WattlineError | None:
         if isinstance(error, gufo.SnmpAuthError):
             assert isinstance(self._who, User)
-            return Misconfigured(
-                f"{self.name} refuses user {self._who.name!r}: unknown, wrong password, or wrong level"
-            )
+            return Denied(f"{self.name} refuses user {self._who.name!r}: unknown, wrong password, or wrong level")
         if isinstance(error, (gufo.SnmpError, Malformed)) or type(error).__name__ == "PanicException":
             return Malformed(f"{self.name} answered what is no SNMP: {error}")
         if isinstance(error, OSError):

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from msgspec import field
 
 from wattline.plugin import DriverConfig, Kind, Misconfigured, Point, Secret, Url, parse_unit
-from wattline.wire.page import basic
+from wattline.wire.web import basic, root, trust
 
 ACCEPT: Final = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
 """OpenMetrics first, as Prometheus itself asks: it tells units, and names are then the same as there."""
@@ -91,11 +91,19 @@ class PrometheusConfig(DriverConfig, frozen=True, kw_only=True):
         return cls.of(f"{url.scheme}://{url.host}", given)
 
     @property
+    def root(self) -> str:
+        """The server's address."""
+        return root(self.host, self.port, tls=self.tls)
+
+    @property
+    def target(self) -> str:
+        """What is asked of the server: the page and its parameters."""
+        return self.page + (f"?{urlencode(self.params)}" if self.params else "")
+
+    @property
     def address(self) -> str:
         """The page's address, without secrets."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        query = f"?{urlencode(self.params)}" if self.params else ""
-        return f"{'https' if self.tls else 'http'}://{host}:{self.port}{self.page}{query}"
+        return self.root + self.target
 
     def headers(self) -> dict[str, str]:
         """Return what is sent along, secrets in the open: for the wire alone."""
@@ -108,16 +116,7 @@ class PrometheusConfig(DriverConfig, frozen=True, kw_only=True):
 
     def trust(self) -> ssl.SSLContext | None:
         """Return whose certificates are trusted. Raises Misconfigured when the file of `ca` cannot be read."""
-        if not self.tls:
-            return None
-        try:
-            context = ssl.create_default_context(cafile=self.ca or None)
-        except (OSError, ssl.SSLError) as error:
-            raise Misconfigured(f"ca: {self.ca} is no readable file of certificates: {error}") from error
-        if not self.verify:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        return context
+        return trust(self.ca, verify=self.verify) if self.tls else None
 
     def wanted(self) -> Callable[[str, str], bool] | None:
         """Return what says of a sample's name and family whether it is kept; None: all are."""

@@ -12,7 +12,7 @@ from wattline.drivers.prometheus.config import PrometheusConfig
 from wattline.drivers.prometheus.meaning import Meaning
 from wattline.plugin import Frame, Layout, Malformed, Polled, Roster, Values
 from wattline.wire.exposition import Key, Page, Parser, Stamped
-from wattline.wire.page import Source
+from wattline.wire.web import Web
 
 _MINUTE: Final = 60_000_000_000
 _LARGE: Final = 256 * 1024
@@ -35,23 +35,21 @@ class Prometheus(Polled[PrometheusConfig]):
         self._cohorts = Cohorts(self._meaning)
         self._factored: tuple[list[Key], Values, Values] = ([], np.ones(0), np.ones(0))
         self._bad = 0
-        self._source: Source | None = None
+        self._web: Web | None = None
 
     async def open(self) -> Sequence[Layout]:
         """Make a session; what the page holds is seen at the first read."""
         config = self.config
         limit = int(config.limit_mib * 2**20)
-        self._source = Source(
-            config.address, headers=config.headers(), wait=config.wait, limit=limit, tls=config.trust()
-        )
-        await self._source.open()
+        self._web = Web(config.root, headers=config.headers(), wait=config.wait, limit=limit, tls=config.trust())
+        await self._web.open()
         return []
 
     async def read(self, now: int) -> Sequence[Frame]:
         """Fetch the page once; a sample with a time of its own keeps it."""
-        assert self._source is not None
-        body = await self._source.fetch()
-        openmetrics = "openmetrics" in body.content_type
+        assert self._web is not None
+        body = (await self._web.ask(self.config.target)).good()
+        openmetrics = "openmetrics" in body.headers.get("Content-Type", "")
         try:
             if len(body.content) < _LARGE:
                 page = self._parser.parse(body.content, openmetrics=openmetrics)
@@ -67,9 +65,9 @@ class Prometheus(Polled[PrometheusConfig]):
 
     async def close(self) -> None:
         """Close the connection."""
-        if self._source is not None:
-            await self._source.close()
-            self._source = None
+        if self._web is not None:
+            await self._web.close()
+            self._web = None
 
     def _frame(self, page: Page, now: int) -> list[Frame]:
         if not page.keys:

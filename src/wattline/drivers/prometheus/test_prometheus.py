@@ -18,7 +18,7 @@ from wattline.core.address import Url
 from wattline.drivers.prometheus.config import PrometheusConfig
 from wattline.drivers.prometheus.driver import Prometheus
 from wattline.drivers.prometheus.meaning import kind_of, unit_of
-from wattline.errors import Malformed, Misconfigured, Unreachable
+from wattline.errors import Denied, Malformed, Misconfigured, Unreachable
 from wattline.model import Kind
 from wattline.plugin import decode_secret
 from wattline.units import Unit
@@ -254,7 +254,7 @@ async def test_openmetrics_is_asked_for_and_read_with_its_units_and_seconds():
     assert frame.layout.series[0].metric.unit is Unit.WATT
 
 
-async def test_credentials_are_sent_and_a_refusal_stops_the_meter():
+async def test_credentials_are_sent_and_a_refusal_is_denied():
     def page(request):
         if request.headers.get("Authorization") != "Bearer open-sesame":
             return web.Response(status=401)
@@ -264,7 +264,7 @@ async def test_credentials_are_sent_and_a_refusal_stops_the_meter():
         async with opened(port, token="open-sesame") as driver:
             assert await driver.read(NOW)
         async with opened(port, token="wrong-secret") as driver:
-            with pytest.raises(Misconfigured, match="401 Unauthorized: it wants a user and a password") as error:
+            with pytest.raises(Denied, match="401 Unauthorized: it wants a user and a password") as error:
                 await driver.read(NOW)
     assert "wrong-secret" not in str(error.value)
 
