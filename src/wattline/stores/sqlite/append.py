@@ -16,7 +16,7 @@ from wattline.plugin import Refused
 from wattline.stores.sqlite.catalogue import Catalogue, Known, Plan
 from wattline.stores.sqlite.pieces import COMMIT
 from wattline.stores.sqlite.received import Life
-from wattline.stores.sqlite.staging import ENTRY, PARTLY, Directory, Row, pack, pad, parse
+from wattline.stores.sqlite.staging import ENTRY, HEAD, PARTLY, Directory, Row, pack, pad, parse
 from wattline.units import NANOSECONDS
 
 HOUR: Final = 3600 * NANOSECONDS
@@ -33,17 +33,20 @@ class Collected(NamedTuple):
 
     directory: Directory
     parts: list[Any]
-    taken: list[tuple[Life, int]]
+    lives: list[Life]
+    """Whose each batch is, in the order of the directory."""
     plan: Plan
     absent: int
     late: int
 
 
 class Committed(NamedTuple):
-    """A staged row as committed."""
+    """A staged row as committed: its size in bytes, and the time and the layout number of each of its frames."""
 
     row: Row
     size: int
+    times: NDArray[np.int64]
+    layouts: NDArray[np.int64]
 
 
 def collect(batches: Sequence[Batch], catalogue: Catalogue, thinned: int) -> Collected:
@@ -67,23 +70,23 @@ def collect(batches: Sequence[Batch], catalogue: Catalogue, thinned: int) -> Col
 
 def _collect(batches: Sequence[Batch], catalogue: Catalogue, thinned: int) -> Collected:
     rest = _Rest(catalogue, thinned, batches)
-    seen, lives, entries, taken, parts = catalogue.seen, catalogue.lives, rest.entries, rest.taken, rest.parts
+    seen, heads, sequences, lives, parts = catalogue.seen, rest.heads, rest.sequences, rest.lives, rest.parts
     for index, batch in enumerate(batches):
-        met = seen.get(id(batch.layout))
-        life = lives.get((batch.source, batch.run))
-        values, sequence = batch.values, batch.sequence
+        met, sequence, values = seen.get(id(batch.layout)), batch.sequence, batch.values
         if (
             met is not None
-            and life is not None
-            and sequence > life.last
+            and sequence > met.life.last
+            and met.run == batch.run
+            and met.source == batch.source
             and batch.present is None
-            and values.shape == met[1].frame
+            and values.shape == met.frame
             and values.dtype is _DOUBLE
             and batch.time.dtype is _TIME
             and not thinned
         ):  # what comes all day long
-            entries += (met[1].number, life.number, sequence, 1, met[1].k, 0)
-            taken.append((life, sequence))
+            heads.append(met.head)
+            sequences.append(sequence)
+            lives.append(met.life)
             parts += (batch.time, values)
         else:
             rest.take(index, batch)
@@ -100,15 +103,17 @@ class _Rest:
         self._plan = Plan(catalogue)
         self._absent = self._late = 0
         self._names: set[tuple[int, int]] = set()
-        self.entries: list[int] = []
-        """The fields of all batches, one after the other."""
+        self.heads: list[bytes] = []
+        """The entries of all batches, all but their sequences."""
+        self.sequences: list[int] = []
+        self.lives: list[Life] = []
         self.parts: list[Any] = []
-        self.taken: list[tuple[Life, int]] = []
 
     def take(self, index: int, given: Batch) -> None:
         """Take batch `index` of the write, unless it was received before."""
         batch, catalogue, plan = given, self._catalogue, self._plan
-        life = catalogue.lives.get((batch.source, batch.run)) or plan.life(batch.source, batch.run)
+        held = catalogue.lives.get((batch.source, batch.run))
+        life = held or plan.life(batch.source, batch.run)
         sequence = batch.sequence
         if sequence and (sequence in life or (life.number, sequence) in self._names):
             return
@@ -116,7 +121,9 @@ class _Rest:
             batch, dropped = _trimmed(batch, self._thinned)
             self._late += dropped
         met = catalogue.seen.get(id(batch.layout))
-        known = met[1] if met is not None else plan.meet(batch, self._batches[:index])
+        known = met.known if met is not None else plan.meet(batch, self._batches[:index])
+        if met is not None and held is not None:
+            met.spoken_by(batch, held)
         n = len(batch.time)
         if batch.values.shape != (n, known.k):
             raise Refused(f"{n} times and {known.k} series need other values than {batch.values.shape}")
@@ -126,20 +133,19 @@ class _Rest:
             self._absent += values.size - int(batch.mask().sum())
             self.parts.append(pad(batch.present))
         flags = 0 if batch.present is None else PARTLY
-        self.entries += (known.number, life.number, sequence, n, known.k, flags)
+        self.heads.append(HEAD.pack(known.number, life.number, 0, n, known.k, flags))
+        self.sequences.append(sequence)
+        self.lives.append(life)
         if sequence:
-            self.taken.append((life, sequence))
             self._names.add((life.number, sequence))
 
     def collected(self) -> Collected:
         """Return it all."""
-        table = np.fromiter(self.entries, np.int64, len(self.entries)).reshape(-1, len(ENTRY.names or ()))
-        if len(table) >= 1 << COMMIT:
-            raise Refused(f"a write takes {(1 << COMMIT) - 1} batches, not {len(table)}")
-        directory = np.empty(len(table), ENTRY)
-        for place, name in enumerate(ENTRY.names or ()):
-            directory[name] = table[:, place]
-        return Collected(directory, self.parts, self.taken, self._plan, self._absent, self._late)
+        if len(self.heads) >= 1 << COMMIT:
+            raise Refused(f"a write takes {(1 << COMMIT) - 1} batches, not {len(self.heads)}")
+        directory = np.frombuffer(bytearray().join(self.heads), ENTRY)
+        directory["sequence"] = self.sequences
+        return Collected(directory, self.parts, self.lives, self._plan, self._absent, self._late)
 
 
 def insert(
@@ -172,7 +178,7 @@ def insert(
         )
     if found.late:
         connection.execute("update meta set value=value+? where name='late'", (found.late,))
-    return Committed(row._replace(seq=seq), len(body)), marks
+    return Committed(row._replace(seq=seq), len(body), times, layouts), marks
 
 
 def mark(family: int, hour: int) -> int:
@@ -196,13 +202,13 @@ def frame_times(row: Row) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return row.words[index], np.repeat(layouts, n)
 
 
-def adopt(found: Collected, catalogue: Catalogue, row: Row) -> None:
+def adopt(found: Collected, catalogue: Catalogue, committed: Committed) -> None:
     """Let the catalogue in memory say what was committed."""
     catalogue.adopt(found.plan)
-    for life, sequence in found.taken:
-        life.add(sequence)
-    times, layouts = frame_times(row)
-    catalogue.newest_until(layouts, times)
+    for life, sequence in zip(found.lives, found.directory["sequence"].tolist(), strict=True):
+        if sequence != UNNAMED:
+            life.add(sequence)
+    catalogue.newest_until(committed.layouts, committed.times)
 
 
 def _families(found: Collected, catalogue: Catalogue) -> NDArray[np.int64]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from wattline.model import Batch, Column, Device, Kind, Layout, Metric, Series
 from wattline.plugin import Entry, Refused, Unit
 from wattline.stores.sqlite.received import Life
-from wattline.stores.sqlite.staging import WIDEST
+from wattline.stores.sqlite.staging import HEAD, WIDEST
 
 STRIPE: Final = 64
 """Most value columns of one chunk row."""
@@ -47,6 +47,30 @@ class Known:
         self.frame = None if states else (1, self.k)
 
 
+class Met:
+    """A layout object met before, whose columns are those that hold, and the life that spoke of it last.
+
+    `head` is the ENTRY of a frame of the two, all but its sequence.
+    """
+
+    __slots__ = ("frame", "head", "known", "layout", "life", "run", "source")
+
+    def __init__(self, layout: Layout, known: Known) -> None:
+        self.layout = layout
+        self.known = known
+        self.frame = known.frame
+        self.source = ""
+        self.run = -1
+        self.life = Life(0, 0)
+        self.head = b""
+
+    def spoken_by(self, batch: Batch, life: Life) -> None:
+        """Remember whose batch it was."""
+        self.source, self.run, self.life = batch.source, batch.run, life
+        self.frame = self.known.frame
+        self.head = HEAD.pack(self.known.number, life.number, 0, 1, self.known.k, 0)
+
+
 class Held:
     """One state of the catalogue, or what a plan adds to one: the same words for both."""
 
@@ -70,8 +94,8 @@ class Catalogue(Held):
     def __init__(self) -> None:
         super().__init__()
         self.version = -1
-        self.seen: dict[int, tuple[Layout, Known]] = {}
-        """Layout objects met before, by `id`, whose columns are those that hold: the quick way."""
+        self.seen: dict[int, Met] = {}
+        """Layout objects by `id`: the quick way."""
         self.numbered: list[Known | None] = []
         """Layouts by their number."""
         self.newest: NDArray[np.int64] = np.zeros(64, np.int64)
@@ -149,7 +173,7 @@ class Plan(Held):
     def __init__(self, base: Catalogue) -> None:
         super().__init__()
         self._base = base
-        self.seen: dict[int, tuple[Layout, Known]] = {}
+        self.seen: dict[int, Met] = {}
         self.versions: list[tuple[int, int, Column]] = []
 
     def __bool__(self) -> bool:
@@ -171,12 +195,12 @@ class Plan(Held):
         layout = batch.layout
         cached = self.seen.get(id(layout))
         if cached is not None:
-            return cached[1]
+            return cached.known
         self._declare(layout)
         known = self._base.layouts.get(layout.id) or self.layouts.get(layout.id) or self._enter(layout)
         self._describe(layout)
         if self._hold_columns(layout, known, batch, earlier):
-            self.seen[id(layout)] = (layout, known)
+            self.seen[id(layout)] = Met(layout, known)
         return known
 
     def table(self, series: int) -> dict[str, int]:

@@ -12,32 +12,35 @@ class Life:
         self.number = number
         self.source = source
         self.last = 0
-        """The highest sequence received."""
+        """The highest sequence received: the end of the last range."""
         self._firsts: list[int] = []
         self._lasts: list[int] = []
+        """The ends of all ranges but the last one."""
 
     def __contains__(self, sequence: int) -> bool:
         place = bisect_right(self._firsts, sequence) - 1
-        return place >= 0 and sequence <= self._lasts[place]
+        return place >= 0 and sequence <= (self._lasts[place] if place < len(self._lasts) else self.last)
 
     def add(self, first: int, last: int | None = None) -> None:
         """Add the sequences from `first` to `last`, both included, joining ranges that touch."""
         last = first if last is None else last
-        if self._lasts and first == self._lasts[-1] + 1:  # the usual case: the next one
-            self._lasts[-1] = self.last = last
+        if first == self.last + 1 and self._firsts:  # the usual case: the next one
+            self.last = last
             return
+        lasts = [*self._lasts, self.last] if self._firsts else []
         low = bisect_right(self._firsts, first)
-        if low and self._lasts[low - 1] >= first - 1:
+        if low and lasts[low - 1] >= first - 1:
             low -= 1
             first = self._firsts[low]
         high = low
         while high < len(self._firsts) and self._firsts[high] <= last + 1:
-            last = max(last, self._lasts[high])
+            last = max(last, lasts[high])
             high += 1
         self._firsts[low:high] = [first]
-        self._lasts[low:high] = [last]
-        self.last = self._lasts[-1]
+        lasts[low:high] = [last]
+        self.last = lasts.pop()
+        self._lasts = lasts
 
     def ranges(self) -> list[tuple[int, int]]:
         """Return (first, last) of each range, ascending."""
-        return list(zip(self._firsts, self._lasts, strict=True))
+        return list(zip(self._firsts, [*self._lasts, self.last], strict=False))

@@ -20,6 +20,8 @@ from wattline.model import Bits, Mask, Times, Values, unpack_mask
 ENTRY: Final = np.dtype(
     [("layout", "<u4"), ("life", "<u4"), ("sequence", "<i8"), ("n", "<u4"), ("k", "<u2"), ("flags", "<u2")]
 )
+HEAD: Final = struct.Struct("<IIqIHH")
+"""One ENTRY, as bytes."""
 PARTLY: Final = 1
 """Flag: bits of presence follow the values."""
 WIDEST: Final = 0xFFFF

@@ -112,13 +112,13 @@ class Sqlite(Store[SqliteConfig]):
                 if not (len(found.directory) or found.plan):
                     return
             held = self._keeper is not None and self._keeper.lease.held
-            row, marks = append.insert(connection, found, vault.catalogue, vault.marked if held else None)
+            committed, marks = append.insert(connection, found, vault.catalogue, vault.marked if held else None)
             vault.marked |= marks if held else set()
         with vault.guard:
-            append.adopt(found, vault.catalogue, row.row)
-            vault.seq = row.row.seq
-        vault.reader.keep(row.row)
-        vault.staged(row.size, self._clock())
+            append.adopt(found, vault.catalogue, committed)
+            vault.seq = committed.row.seq
+        vault.reader.keep(committed.row)
+        vault.staged(committed.size, self._clock())
         if self._keeper is not None:
             self._keeper.wake()
 
