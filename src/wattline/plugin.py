@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from wattline.core.address import Secret, Url
-from wattline.core.rollup import Cells
+from wattline.core.cells import Cells
 from wattline.core.roster import Roster
 from wattline.core.tally import Tally, tally
 from wattline.errors import Denied, Gone, Malformed, Misconfigured, Refused, Unreachable

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from wattline.core.cells import FINEST
 from wattline.core.integral import Nature, gap_limit, nature
-from wattline.core.rollup import FINEST, HOUR, roll
+from wattline.core.rollup import HOUR, roll
 from wattline.model import Column, Kind, Metric
 from wattline.units import Unit
 

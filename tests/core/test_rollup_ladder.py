@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wattline.core.rollup import FINEST, HOUR, LADDER, Cells, coarser, concat, empty, merged, roll, roll_many
+from wattline.core.cells import FINEST, LADDER, Cells, coarser, concat, empty, merged
+from wattline.core.rollup import HOUR, roll, roll_many
 from wattline.model import Column, Kind, Metric
 from wattline.units import Unit
 

@@ -12,7 +12,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from wattline.core.rollup import Cells
+from wattline.core.cells import Cells
 from wattline.model import Kind, Mask, Times, Values
 from wattline.plugin import Block, Entry
 from wattline.units import MICROJOULES

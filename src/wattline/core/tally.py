@@ -7,7 +7,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from wattline.core.rollup import Cells
+from wattline.core.cells import Cells
 from wattline.model import Times, Values
 
 

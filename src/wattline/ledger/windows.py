@@ -15,9 +15,10 @@ from typing import Any, Final
 import numpy as np
 from msgspec import Struct
 
+from wattline.core.cells import LADDER
 from wattline.core.curve import PER_NS
 from wattline.core.integral import METHOD_WORDS, Nature, nature
-from wattline.core.rollup import HOUR, LADDER
+from wattline.core.rollup import HOUR
 from wattline.core.window import Hour, between
 from wattline.ledger.account import Account
 from wattline.ledger.hours import Hours

@@ -14,7 +14,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from wattline.core import rollup
-from wattline.core.rollup import Cells
+from wattline.core.cells import Cells
 from wattline.errors import Refused
 from wattline.model import Batch, Column, Device, Kind, Metric, Outage, Run, Series, Times, Values
 from wattline.plugin import Block, Config, Entry, Store

@@ -12,7 +12,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from wattline.core import rollup
-from wattline.core.rollup import Cells
+from wattline.core.cells import Cells, coarser, concat, empty
 from wattline.core.tally import FIELDS
 from wattline.model import Batch, Column, Device, Kind, Layout, Metric, Series, Values, pack_mask
 from wattline.plugin import Block, Entry, Store, Tally
@@ -207,10 +207,10 @@ def assert_same_energy(tables: Sequence[Tally], series: int, want: Cells) -> Non
     for table in tables:
         rows = np.flatnonzero(table.series == series)
         assert (np.diff(rows) == 1).all(), "the rows of a series stand together"
-        unsaid = rollup.empty(table.span)
+        unsaid = empty(table.span)
         count = {name: np.zeros(len(rows), getattr(unsaid, name).dtype) for name in Cells.__struct_fields__[1:]}
         parts.append(Cells(table.span, **count | {name: getattr(table, name)[rows] for name in ("start", *FIELDS)}))
-    both = rollup.coarser(rollup.concat(parts), want.span) if parts else rollup.empty(want.span), want
+    both = coarser(concat(parts), want.span) if parts else empty(want.span), want
     for name in ("start", *FIELDS):
         got, right = (_comparable(getattr(cells, name)) for cells in both)
         assert got == right, f"{name} of what adds up to {want.span / NANOSECONDS:.0f} s is not that of the samples"

@@ -16,8 +16,9 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from wattline.core.cells import Table
 from wattline.core.chunk import Chunk, Decompressor, Frames, joined
-from wattline.core.rollup import Table, roll_table
+from wattline.core.rollup import roll_table
 from wattline.model import Column, Metric
 from wattline.stores.sqlite.append import mark
 from wattline.stores.sqlite.catalogue import Catalogue

@@ -12,7 +12,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from wattline.core.rollup import Cells, Table, concat, roll_many
+from wattline.core.cells import Cells, Table, concat
+from wattline.core.rollup import roll_many
 from wattline.model import Column, Mask, Metric
 from wattline.plugin import Refused
 from wattline.stores.sqlite.edges import after, before

@@ -17,8 +17,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from wattline.core.cells import Cells, Table, chosen, coarser
 from wattline.core.chunk import Chunk, encode
-from wattline.core.rollup import Cells, Table, chosen, coarser
 from wattline.core.tally import FIELDS, Tally
 from wattline.errors import Malformed
 from wattline.stores.sqlite.pieces import Piece

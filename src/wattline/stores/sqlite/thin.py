@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from msgspec import Struct, field
 
-from wattline.core.rollup import Table
+from wattline.core.cells import Table
 from wattline.plugin import Config
 from wattline.stores.sqlite.read import HOUR, Window
 from wattline.stores.sqlite.rolled import FINEST, from_samples
