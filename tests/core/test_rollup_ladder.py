@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wattline.core.cells import FINEST, LADDER, Cells, coarser, concat, empty, merged
-from wattline.core.rollup import HOUR, roll, roll_many
+from wattline.core.rollup import HOUR, roll, roll_many, roll_table
 from wattline.model import Column, Kind, Metric
 from wattline.units import Unit
 
@@ -67,6 +67,26 @@ def test_a_roll_up_of_roll_ups_is_the_roll_up_of_the_samples(seed, case):
         direct = roll(time, values, metric, column, start=START, end=START + 3 * HOUR, span=span, run=run)
         same(direct, coarser(fine, span))
         same(direct, coarser(minutes, span))
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**32), spacing=st.sampled_from([0.02, 0.3, 2.0]))
+def test_minutes_made_at_once_of_dense_samples_are_those_of_the_ladder(seed, spacing):
+    """Where every 10 s hold a sample, minutes are made without the cells between; nobody can tell."""
+    rng = np.random.default_rng(seed)
+    time = START - 3 * SECOND + np.cumsum(rng.integers(1, int(spacing * 2e9), int(700 / spacing)))
+    n, run = len(time), np.cumsum(rng.random(len(time)) < 0.002)
+    register = np.floor(np.cumsum(rng.uniform(0, 300, n)))
+    register[rng.random(n) < 0.01] -= rng.integers(1, 100)
+    power = np.where(rng.random(n) < 0.1, -0.0, rng.uniform(-50, 450, n))
+    values = np.column_stack([power, power, register, register % 65_536, power, power])
+    metrics, columns = [POWER, POWER, REGISTER, REGISTER, POWER, VOLTS], [*COLUMNS, Column()]
+    window = {"start": START, "end": START + 600 * SECOND, "run": run}
+    fine = roll_table(time, values, None, metrics, columns, **window)
+    assert fine.cells.count.all() or spacing == 2.0
+    minutes = roll_table(time, values, None, metrics, columns, span=LADDER[1], **window)
+    assert (minutes.place == fine.coarser(LADDER[1]).place).all()
+    same(minutes.cells, fine.coarser(LADDER[1]).cells)
 
 
 @settings(max_examples=40, deadline=None)

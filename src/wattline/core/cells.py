@@ -9,7 +9,7 @@ after another in the order of time, on the same rungs.
 history, but a mean or an energy of them means nothing. `min` .. `last` are NaN in a cell that has energy but no sample.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
@@ -143,6 +143,46 @@ def merged(cells: Cells, head: NDArray[np.intp], bucket: Times, span: int) -> Ce
         fields[name] = np.where(closes[tail], 0, getattr(cells, name)[tail])
     fields["method"] = np.bitwise_or.reduceat(cells.method, head)
     return Cells(span=span, start=bucket[head], **fields, **_values_merged(cells, head, tail))
+
+
+def grouped(fields: Mapping[str, NDArray[Any]], n: int) -> dict[str, NDArray[Any]]:
+    """Merge `n` cells at a time, as `merged` does, where each cell holds a sample and none is left out.
+
+    `fields` are columns of cells as [c, k] or [c], c being a multiple of n: one row a cell, one column a series.
+    """
+    return {
+        name: _GROUPED.get(name, _total)(values.reshape(-1, n, *values.shape[1:])) for name, values in fields.items()
+    }
+
+
+def _total(parts: NDArray[Any]) -> NDArray[Any]:
+    return np.asarray(parts.sum(axis=1))
+
+
+def _one_after_another(parts: NDArray[Any]) -> NDArray[Any]:
+    total = parts[:, 0].copy()
+    for place in range(1, parts.shape[1]):
+        total += parts[:, place]
+    return total
+
+
+def _earliest(parts: NDArray[Any]) -> NDArray[Any]:
+    return parts[:, 0]
+
+
+def _latest(parts: NDArray[Any]) -> NDArray[Any]:
+    return parts[:, -1]
+
+
+_GROUPED: Final[Mapping[str, Callable[[NDArray[Any]], NDArray[Any]]]] = {
+    "sum": _one_after_another,
+    "min": lambda parts: np.fmin.reduce(parts, axis=1),
+    "max": lambda parts: np.fmax.reduce(parts, axis=1),
+    "method": lambda parts: np.bitwise_or.reduce(parts, axis=1),
+    **dict.fromkeys(("first", "down_head", "up_head"), _earliest),
+    **dict.fromkeys(("last", "down_tail", "up_tail"), _latest),
+}
+"""How a column of neighbouring cells becomes one; what is not named is added."""
 
 
 def _values_merged(cells: Cells, head: NDArray[np.intp], tail: NDArray[np.intp]) -> dict[str, NDArray[Any]]:

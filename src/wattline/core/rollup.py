@@ -12,7 +12,7 @@ import numpy as np
 from msgspec import structs
 from numpy.typing import NDArray
 
-from wattline.core.cells import ADDED, FINEST, FLOATS, SLACKS, Cells, Table, folded
+from wattline.core.cells import ADDED, FINEST, FLOATS, LADDER, SLACKS, Cells, Table, empty, folded, grouped
 from wattline.core.curve import Curve
 from wattline.core.integral import Nature, delta_curve, gap_limit, nature, power_curve, register_curves
 from wattline.model import Column, Mask, Metric, Times, Values
@@ -44,22 +44,23 @@ def roll_many(
     """
     if span <= 0 or span % FINEST or start % span or end % span:
         raise ValueError(f"cells of {span} ns in [{start}, {end}): these are no multiples of 10 s and of each other")
-    table = roll_table(time, values, present, metrics, columns, start=start, end=end, run=run).coarser(span)
+    rung = FINEST if span % LADDER[1] else LADDER[1]
+    table = roll_table(time, values, present, metrics, columns, start=start, end=end, span=rung, run=run).coarser(span)
     return table.split(len(metrics))
 
 
 def roll_table(
     time: Times, values: Values, present: Mask | None, metrics: Sequence[Metric], columns: Sequence[Column], *,
-    start: int, end: int, run: Times | None = None,
-) -> "Table":  # fmt: skip
-    """Roll up k series with common times into one table of 10 s cells within [start, end).
+    start: int, end: int, span: int = FINEST, run: Times | None = None,
+) -> Table:  # fmt: skip
+    """Roll up k series with common times into one table of cells of `span` ns, 10 s or 1 min, within [start, end).
 
     `time` int64[n] ascending; `values` float64[n, k]; `present` bool[n, k] or None; `run` int64[n] or None. Samples
     outside the window are neighbours; each hour is judged by its samples and the nearest one on each side, per series.
-    Raises ValueError when start or end is no multiple of 10 s.
+    Raises ValueError when start or end is no multiple of span.
     """
-    if start % FINEST or end % FINEST:
-        raise ValueError(f"cells in [{start}, {end}): these are no multiples of 10 s")
+    if span not in LADDER[:2] or start % span or end % span:
+        raise ValueError(f"cells of {span} ns in [{start}, {end}): these are no multiples of each other")
     blocks = list(split(time, values, present, run, believed(metrics)))
     parts: list[Table] = []
     for a, b in hours(start, end):
@@ -67,8 +68,8 @@ def roll_table(
         for block in blocks:
             near = block.within(a - a % HOUR, a - a % HOUR + HOUR)
             if len(near.time):
-                parts.append(_roll_block(near, metrics, columns, edges))
-    return Table.of(parts)
+                parts.append(_roll_block(near, metrics, columns, edges, span))
+    return Table.of(parts) if parts else Table(np.zeros(0, np.int64), empty(span))
 
 
 def hours(start: int, end: int) -> Iterator[tuple[int, int]]:
@@ -210,22 +211,32 @@ def _registers(
     ]
 
 
-def _roll_block(samples: Samples, metrics: Sequence[Metric], columns: Sequence[Column], edges: Times) -> Table:
-    """Return the 10 s cells of one block between `edges`."""
-    shape = len(samples.places), len(edges) - 1
-    fields = {name: np.zeros(shape, np.int64) for name in (*ADDED, *SLACKS)} | _statistics(samples, edges)
-    fields |= {"start": np.broadcast_to(edges[:-1], shape), "method": np.zeros(shape, np.uint8)}
-    keep = fields["count"] > 0
+def _roll_block(
+    samples: Samples, metrics: Sequence[Metric], columns: Sequence[Column], edges: Times, span: int
+) -> Table:
+    """Return the cells of `span` ns of one block, from those of 10 s between `edges`."""
+    statistics = _statistics(samples, edges)
+    n = span // FINEST if statistics["count"].all() else 1
+    c, k = (len(edges) - 1) // n, len(samples.places)
+    fields = {"start": edges[:-1:n], **grouped(statistics, n)}
+    fields |= {name: np.zeros((c, k), np.int64) for name in (*ADDED, *SLACKS) if name not in fields}
+    fields["method"] = np.zeros((c, k), np.uint8)
+    keep = np.broadcast_to(fields["count"][:, None] > 0, (c, k)).copy()
     for group, curve in curves(samples, metrics, columns):
         if curve is not None and len(curve.covered):
-            energy = _energy(curve, edges)
+            energy = grouped(_energy(curve, edges), n)
             for name, values in energy.items():
-                fields[name][group] = values.T
+                fields[name][:, group] = values if values.ndim > 1 else values[:, None]
             any_known = (energy["covered"] > 0) | (energy["gaps"] > 0) | (energy["resets"] > 0)
-            keep[group] |= any_known | energy["joules"].any(axis=1)
-    kept = slice(None) if keep.all() else keep.ravel()
-    rows = {name: values.ravel()[kept] for name, values in fields.items()}
-    return Table(np.repeat(samples.places, shape[1])[kept], Cells(span=FINEST, **rows))
+            keep[:, group] |= (any_known | energy["joules"].any(axis=1))[:, None]
+    kept = slice(None) if keep.all() else keep.T.ravel()
+    rows = {name: _by_series(values, k)[kept] for name, values in fields.items()}
+    return Table(np.repeat(samples.places, c)[kept], Cells(span=n * FINEST, **rows)).coarser(span)
+
+
+def _by_series(values: NDArray[Any], k: int) -> NDArray[Any]:
+    """Return [c, k], or [c] that k series have in common, series after series."""
+    return np.tile(values, k) if values.ndim == 1 else values.T.ravel()
 
 
 def _energy(curve: Curve, edges: Times) -> dict[str, NDArray[Any]]:
@@ -264,24 +275,22 @@ def _methods(curve: Curve, edges: Times) -> NDArray[np.uint8]:
 
 
 def _statistics(samples: Samples, edges: Times) -> dict[str, NDArray[Any]]:
-    """Return count, sum, min, max, first and last, each [k, c], of the finite samples between edges."""
+    """Return count [c], and sum, min, max, first and last [c, k], of the finite samples between edges."""
     time, values = samples.time, samples.values
     known = np.isfinite(values[:, 0])
     if not known.all():
         time, values = time[known], values[known]
     place = np.searchsorted(time, edges)
     first, count = place[:-1], np.diff(place)
-    shape = values.shape[1], len(count)
-    fields: dict[str, NDArray[Any]] = {"count": np.broadcast_to(count.astype(np.int64), shape), "sum": np.zeros(shape)}
+    fields: dict[str, NDArray[Any]] = {"count": count.astype(np.int64)}
     filled = np.flatnonzero(count)
-    if not len(filled):
-        return fields | {name: np.full(shape, np.nan) for name in FLOATS[1:]}
-    found = folded(values, first[filled], count[filled])
-    ends = values[first[filled]], values[(first + count - 1)[filled]]
-    for name, own in zip(FLOATS, (*found, *ends), strict=True):
-        if len(filled) < len(count):
-            fields[name] = np.full(shape, 0.0 if name == "sum" else np.nan)
-            fields[name][:, filled] = own.T
-        else:
-            fields[name] = own.T
+    if len(filled):
+        ends = values[first[filled]], values[(first + count - 1)[filled]]
+        found = dict(zip(FLOATS, (*folded(values, first[filled], count[filled]), *ends), strict=True))
+        if len(filled) == len(count):
+            return fields | found
+    for name in FLOATS:
+        fields[name] = np.full((len(count), values.shape[1]), 0.0 if name == "sum" else np.nan)
+        if len(filled):
+            fields[name][filled] = found[name]
     return fields

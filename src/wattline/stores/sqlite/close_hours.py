@@ -176,10 +176,10 @@ def _tables(piece: Piece, metrics: Sequence[Metric], columns: Sequence[Column], 
     """Return the cells of a minute and of 15 minutes of an hour of a piece."""
     run = piece.life if len(piece.life) and (piece.life != piece.life[0]).any() else None
     with np.errstate(over="ignore", invalid="ignore"):  # sums of the largest doubles are infinite, and that is right
-        finest = roll_table(
-            piece.time, piece.values, piece.present, metrics, columns, start=start, end=start + HOUR, run=run
-        )
-        minutes = finest.coarser(MINUTE)
+        minutes = roll_table(
+            piece.time, piece.values, piece.present, metrics, columns, start=start, end=start + HOUR, span=MINUTE,
+            run=run,
+        )  # fmt: skip
         return minutes, minutes.coarser(QUARTER)
 
 
