@@ -164,6 +164,17 @@ def test_two_runs_of_one_time_are_told_apart():
     assert (cell["joules"], cell["resets"], cell["count"]) == (900_000_000, 0, 10)
 
 
+@pytest.mark.parametrize("newer_is_whole", [True, False])
+def test_of_two_collectors_of_one_meter_the_one_that_covers_more_is_believed(newer_is_whole):
+    """One of them loses half of the minute: it adds nothing, takes nothing away, and makes no gap."""
+    whole, lossy = (2, 1) if newer_is_whole else (1, 2)
+    told = sorted([(s, whole) for s in range(60)] + [(s + 0.4, lossy) for s in range(59) if not 20 <= s < 50])
+    seconds, runs = [s for s, _ in told], [run for _, run in told]
+    cell = minute(seconds, [100.0 if run == whole else 300.0 for run in runs], POWER, Column(period=1.0), run=runs)
+    assert (cell["gaps"], cell["covered"]) == (0, 59 * SECOND)
+    assert cell["joules"] == 59 * 100_000_000
+
+
 def test_a_level_has_no_energy():
     cell = minute([0, 10], [230, 231], Metric("voltage_volts", Unit.VOLT, Kind.GAUGE), Column())
     assert (cell["joules"], cell["covered"], cell["sum"]) == (0, 0, 461.0)

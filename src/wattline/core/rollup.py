@@ -104,19 +104,34 @@ class Samples(NamedTuple):
         return Samples(self.places, self.time[a:b], self.values[a:b], None if self.run is None else self.run[a:b])
 
     def one_run_at_a_time(self) -> "Samples":
-        """Leave out what an older run says of a time that a newer one spans: after a backward step of the clock two
-        runs speak of the same minutes, and to go to and fro between them would look like resets.
+        """Let one run speak at a time, where two collectors read one meter, or a clock was set back: to go to and fro
+        between them would look like resets. The run that covers more of the hour is believed for the time that it
+        spans, of equals the newer.
         """
-        if self.run is None:
-            return self
-        keep = np.ones(len(self.time), bool)
-        for newer in np.unique(self.run)[1:]:
-            span = self.time[self.run == newer]
-            keep &= (self.run >= newer) | (self.time < span[0]) | (self.time > span[-1])
-        if keep.all():
+        if self.run is None or (keep := _heard(self.time, self.run)).all():
             return self
         first, last = (int(np.count_nonzero(keep[:i])) for i in (self.first, self.last))
         return Samples(self.places, self.time[keep], self.values[keep], self.run[keep], first, last)
+
+
+def _heard(time: Times, run: Times) -> Mask:
+    """Say which samples are heard when one run speaks at a time; `time` ascends."""
+    runs = np.unique(run)
+    keep = np.ones(len(time), bool)
+    if np.count_nonzero(run[1:] != run[:-1]) < len(runs):  # each came after the other
+        return keep
+    spoken = {one: time[run == one] for one in runs.tolist()}
+    best = sorted(spoken, key=lambda one: (_covered(spoken[one]), one))
+    for place, better in enumerate(best[1:], start=1):
+        span = spoken[better]
+        keep &= ~np.isin(run, best[:place]) | (time < span[0]) | (time > span[-1])
+    return keep
+
+
+def _covered(time: Times) -> int:
+    """Return the ns between samples that are no gaps."""
+    spacing = np.diff(time)
+    return int(spacing[spacing <= gap_limit(spacing, Column())].sum())
 
 
 def believed(metrics: Sequence[Metric]) -> Values:

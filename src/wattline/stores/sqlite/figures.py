@@ -4,6 +4,9 @@ from typing import Any
 
 from wattline.stores.sqlite.vault import Vault
 
+_CONTESTED = """select count(*) from (select 1 from chunk group by family, start having min(source) < max(source))"""
+"""Hours of which two sources told the same series: the one that covers more is believed (core/rollup)."""
+
 
 def figures(vault: Vault) -> dict[str, int | float | str]:
     """Return counts, times and bytes; `oldest` and `newest` (ns) are missing while there is no sample."""
@@ -30,6 +33,7 @@ def figures(vault: Vault) -> dict[str, int | float | str]:
             "bytes_free": free * page,
             "chunks": chunks,
             "dirty_hours": one("select count(*) from dirty")[0],
+            "contested_hours": one(_CONTESTED)[0],
             "late": one("select value from meta where name='late'")[0],
             "outages": one("select count(*) from outage")[0],
         }

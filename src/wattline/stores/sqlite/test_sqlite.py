@@ -218,6 +218,18 @@ async def test_wide_layouts_are_kept_in_stripes(tmp_path):
         assert sound(store) == []
 
 
+async def test_hours_of_which_two_sources_told_are_counted(tmp_path):
+    of = layout("a", 2)
+    async with opened(tmp_path / "s") as store:
+        for sequence, first in enumerate((0, 3600), start=1):
+            await store.write([frames(of, 0, np.arange(first, first + 300), sequence, source="north/a")])
+        await store.settle()
+        assert store.statistics()["contested_hours"] == 0
+        await store.write([frames(of, 0, np.arange(300), 1, source="south/a")])
+        await store.settle()
+        assert store.statistics()["contested_hours"] == 1
+
+
 async def test_slices_are_bounded(tmp_path):
     of = Layout.of([Series.of(f"fast-{i}", POWER) for i in range(60)])
     time = BEGIN + np.arange(50_000) * (SECOND // 20)
