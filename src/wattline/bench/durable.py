@@ -3,7 +3,7 @@
 import asyncio
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
@@ -24,13 +24,14 @@ _PEER_COMMITS: Final = 10
 def rows() -> list[Row]:
     """Measure both; the store's clock is the samples' own, so that its hours close."""
     with tempfile.TemporaryDirectory() as folder:
-        write = asyncio.run(_write(Path(folder, "write.db")))
+        written, closed = asyncio.run(_write(Path(folder, "write.db")))
         day = asyncio.run(_day(Path(folder, "day.db")))
     with postgres() as (pid, address):
         peer = _wide_rows(pid, address)
     name = "PostgreSQL, wide rows"
     return [
-        Row("write, 20,000 samples a commit, folds included", "CPU s/M", write, name, peer["write"], "0.25 CPU s/M"),
+        Row("write, 20,000 samples a commit, folds included", "CPU s/M", written, name, peer["write"], "0.25 CPU s/M"),
+        Row("merge the hours that are over, and roll them up", "CPU s/M", closed, "", None, ""),
         Row("samples and staging on disk, 24 h of 1 Hz", "B/sample", day["samples"], name, peer["bytes"], "0.4 B"),
         Row("roll-ups and free pages beside them", "B/sample", day["rest"], "", None, "0.4 B"),
         Row("energy of 100 series over 24 h, from samples", "ms", day["raw"], name, peer["energy"], "150 ms"),
@@ -39,26 +40,28 @@ def rows() -> list[Row]:
     ]
 
 
-async def _write(path: Path) -> float:
-    """Write commit by commit, close the hour, and return CPU seconds per million samples, threads included."""
+async def _write(path: Path) -> tuple[float, float]:
+    """Write an hour commit by commit, and close it: CPU seconds per million samples of both, threads included."""
     now = START
     store = Sqlite(SqliteConfig(path=str(path)), clock=lambda: now)
     await store.open()
-    spent = 0.0
+    written = 0.0
     count = 0
     for batches in commits(_METERS, _SECONDS):
         now += NANOSECONDS
-        began = own_cpu()
-        await store.write(batches)
-        spent += own_cpu() - began
+        written += await _spent(store.write(batches))
         count += sum(batch.size for batch in batches)
+    written += await _spent(store.settle())
     now += 2 * _HOUR
+    closed = await _spent(store.settle())
+    await store.close()
+    return written / count * 1e6, closed / count * 1e6
+
+
+async def _spent(work: Awaitable[None]) -> float:
     began = own_cpu()
-    await store.close()
-    await store.open()
-    await store.settle()
-    await store.close()
-    return (spent + own_cpu() - began) / count * 1e6
+    await work
+    return own_cpu() - began
 
 
 async def _day(path: Path) -> dict[str, float]:
