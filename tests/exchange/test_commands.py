@@ -48,6 +48,8 @@ def folder(tmp_path):
     loaded = wattline("load", "pdu.csv", "--unit", "power_watts=kW", "--kind", "power_watts=gauge", cwd=tmp_path)
     assert loaded.returncode == 0, loaded.stderr
     assert b"loaded 3 samples of 3 series from 2025-11-24 16:00:00 UTC to 2025-11-24 16:00:01 UTC" in loaded.stdout
+    again = wattline("load", "pdu.csv", "--unit", "power_watts=kW", "--kind", "power_watts=gauge", cwd=tmp_path)
+    assert b"nothing new: the store had all of 3 samples of 3 series" in again.stdout
     return tmp_path
 
 

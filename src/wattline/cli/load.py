@@ -78,7 +78,7 @@ def load(
     assumed = Assumed(_named(units), _named(kinds), device, metric, time_unit, utc)
     _check_words(assumed.units, assumed.kinds)
     clock = SystemClock()
-    began, grown = clock.monotonic(), 0
+    began, grown, is_new = clock.monotonic(), 0, True
     with _on_disk(file) as path, bars() as progress:
         tell = follow(progress)
         is_there = not only_check or (directory / FILE).exists()
@@ -87,14 +87,16 @@ def load(
             checked = exchange.check(path, chosen, assumed, held, tell, skip_bad=skip_bad)
             if given and not only_check:
                 runner, store = given
-                before = int(store.statistics()["bytes"])
+                before, held_before = (int(store.statistics()[name]) for name in ("bytes", "samples"))
                 runner.run(exchange.store(checked, store, tell))
                 if settle := getattr(store, "settle", None):  # a store with housekeeping: what it grew by is what stays
                     tell("settling", 0.0, checked.loaded.rows)
                     runner.run(settle())
-                grown = int(store.statistics()["bytes"]) - before
+                grown, held_now = (int(store.statistics()[name]) for name in ("bytes", "samples"))
+                grown, is_new = grown - before, held_now > held_before or not checked.loaded.rows
     seconds = (clock.monotonic() - began) / NANOSECONDS
-    _summarise(checked.loaded, "checked" if only_check else "loaded", seconds, grown)
+    verb = "checked" if only_check else "loaded" if is_new else "nothing new: the store had all of"
+    _summarise(checked.loaded, verb, seconds, grown)
 
 
 def _named(given: Sequence[str]) -> dict[str, str]:
