@@ -113,6 +113,13 @@ class Driver(ABC, Generic[C]):
     async def open(self) -> Sequence[Layout]:
         """Connect and return the layouts known so far. Called again after every Unreachable."""
 
+    async def stored(self, frames: Sequence[Frame]) -> None:  # most meters keep nothing that could be deleted now
+        """Take note that the frames of one answer, as they were returned, are safe in the store.
+
+        Called once for each such answer while the meter is open, at the latest before it is closed in order. Not
+        called for an answer of which anything was lost or refused.
+        """
+
     async def close(self) -> None:  # closing nothing is a fine way to close
         """Let go of what `open` took; called once after each `open`, also after one that failed."""
 

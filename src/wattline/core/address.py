@@ -68,7 +68,7 @@ class Url(Struct, frozen=True):
                 "and where no user is meant, @ as %40"
             )
         try:
-            parts = urlsplit(text)
+            parts = urlsplit(text[len(scheme) + 1 :])  # which knows no scheme with an underscore
             port = parts.port
         except ValueError as error:
             raise Misconfigured(f"{hide_password(text)!r} is no address: {error}") from error

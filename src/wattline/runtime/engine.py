@@ -86,7 +86,7 @@ class Engine:
             self._measures,
             every=site.commit_every,
             limit=site.queue,
-            acknowledged=self.live.publish,
+            acknowledged=self._stored,
             secrets=secrets(chosen.options),
         )
         self._around = Surroundings(
@@ -111,6 +111,14 @@ class Engine:
     def note(self, outages: Sequence[Outage] = (), runs: Sequence[Run] = ()) -> None:
         """Keep outages and runs with the store's next commit."""
         self._drain.note(outages, runs)
+
+    def _stored(self, batches: Sequence[Batch]) -> None:
+        """Show what the store has, and tell the meters that it came from."""
+        self.live.publish(batches)
+        for batch in batches:
+            reader = self._readers.get(batch.source.partition("/")[2])
+            if reader is not None and reader.source is not None:
+                reader.source.stored(batch)
 
     # --- life ---
 

@@ -50,6 +50,7 @@ async def _converse(source: Source, driver: Polled[Any], ticks: Ticks) -> None:
         asked = clock.monotonic()
         try:
             async with clock.timeout(timeout):
+                await source.tell()
                 frames = await driver.read(tick)
         except Malformed as error:
             source.failed(error, timeout)

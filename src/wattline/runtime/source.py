@@ -20,6 +20,7 @@ from wattline.runtime.health import Pulse, Silent
 from wattline.runtime.measures import Measures
 from wattline.runtime.meters import hidden
 from wattline.runtime.outages import Holes, Past
+from wattline.runtime.receipts import Receipts
 from wattline.runtime.site import DeviceConfig, MeterConfig
 from wattline.runtime.ticks import Clock, Life
 from wattline.units import NANOSECONDS
@@ -83,6 +84,8 @@ class Source:
         self._in_a_row = 0
         self._cause: Cause | None = None
         self._begun = False
+        self._is_open = False
+        self._receipts = Receipts() if type(driver).stored is not Driver.stored else None
 
     @property
     def name(self) -> str:
@@ -91,6 +94,7 @@ class Source:
 
     def opened(self, layouts: Sequence[Layout]) -> None:
         """Take the layouts that opening told of."""
+        self._is_open = True
         for layout in layouts:
             self._dresser.layout(layout)
         self.pulse.devices = tuple(self._dresser.devices)
@@ -116,12 +120,25 @@ class Source:
             if holes := self._holes.spoke(newest, missed=missed, stepped=stepped, before=before):
                 self.around.onward.note(outages=holes)
             measures.samples.add(sum(batch.size for batch in batches))
+            if self._receipts is not None:
+                self._receipts.expect(frames, batches)
             self.around.onward.give(batches)
         self._in_a_row = 0
         silence = self.pulse.state
         now = self.around.clock.now()
         if self.pulse.answered(now, newest, seconds) and isinstance(silence, Silent):
             log.info("%s speaks again after %.0f s", self.name, max(0, now - silence.since) / NANOSECONDS)
+
+    def stored(self, batch: Batch) -> None:
+        """Take the store's word that a batch of this source is safe."""
+        if self._receipts is not None:
+            self._receipts.acknowledge(batch)
+
+    async def tell(self) -> None:
+        """Tell the driver which of its answers have become safe."""
+        if self._receipts is not None:
+            for answer in self._receipts.take():
+                await self.driver.stored(answer)
 
     def failed(self, error: BaseException, timeout: float) -> Failure:
         """Take a failure and say what it means."""
@@ -158,9 +175,14 @@ class Source:
 
     async def close(self) -> None:
         """Let the driver let go, for at most a second; a failure to close is worth a line, no more."""
+        is_open, self._is_open = self._is_open, False
         try:
             async with self.around.clock.timeout(CLOSE_PATIENCE):
-                await self.driver.close()
+                try:
+                    if is_open:
+                        await self.tell()
+                finally:
+                    await self.driver.close()
         except Exception as error:  # noqa: BLE001 - a stranger's driver; nothing depends on its closing
             log.debug("%s did not close: %s", self.name, scrub(str(error) or type(error).__name__, self._secrets))
 

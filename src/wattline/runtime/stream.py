@@ -39,3 +39,4 @@ async def _listen(source: Source, driver: Streamed[Any], patience: float) -> Non
             if frames is None:
                 raise Unreachable("the meter has closed the stream")
             source.answered(frames, midpoint(clock.now(), 0), 0.0)
+            await source.tell()

@@ -22,7 +22,7 @@ from wattline.wire import ber
 
 _PATIENCE: Final = 20.0
 _STOPPING: Final = 10.0
-_SBIN: Final = "/usr/local/sbin:/usr/sbin:/sbin"
+_SBIN: Final = "/usr/local/sbin:/usr/sbin:/sbin:/lib/nut"
 _UPTIME: Final = "1.3.6.1.2.1.1.3.0"
 
 USERS: Final = (

@@ -1,0 +1,41 @@
+"""The contract of a driver and of a BMC's dialogue, against a server of ours that speaks it."""
+
+import pytest
+
+from wattline.drivers.ibmc_gui.driver import IbmcGui, IbmcGuiConfig
+from wattline.plugin import Point, Secret
+from wattline.testing.bmc_suite import BmcSuite
+from wattline.testing.driver_suite import DriverSuite
+from wattline.testing.vendor_pages import VendorPages
+
+
+class TestContract(DriverSuite):
+    @pytest.fixture
+    def driver(self):
+        return IbmcGui
+
+    @pytest.fixture
+    async def working(self):
+        async with VendorPages() as bmc:
+            yield IbmcGuiConfig(host=bmc.address, user=bmc.user, password=Secret(bmc.password))
+
+
+class TestDialogue(BmcSuite):
+    @pytest.fixture
+    def driver(self):
+        return IbmcGui
+
+    async def test_what_it_asks_for(self, one, bmc):
+        [layout] = await one.open()
+        await one.read(0)
+        await one.close()
+        assert bmc.asked == ASKED
+        assert layout.columns[0].point is Point.BMC
+
+
+ASKED = [
+    "POST /bmc/php/processparameter.php",
+    "POST /bmc/php/gettoken.php",
+    "POST /bmc/php/getmultiproperty.php",
+    "POST /bmc/php/processparameter.php",
+]

@@ -1,0 +1,36 @@
+"""The contract of a driver and of a BMC's dialogue, against a server of ours that speaks it."""
+
+import pytest
+
+from wattline.drivers.intel_gui.driver import IntelGui, IntelGuiConfig
+from wattline.plugin import Point, Secret
+from wattline.testing.bmc_suite import BmcSuite
+from wattline.testing.driver_suite import DriverSuite
+from wattline.testing.vendor_pages import VendorPages
+
+
+class TestContract(DriverSuite):
+    @pytest.fixture
+    def driver(self):
+        return IntelGui
+
+    @pytest.fixture
+    async def working(self):
+        async with VendorPages() as bmc:
+            yield IntelGuiConfig(host=bmc.address, user=bmc.user, password=Secret(bmc.password))
+
+
+class TestDialogue(BmcSuite):
+    @pytest.fixture
+    def driver(self):
+        return IntelGui
+
+    async def test_what_it_asks_for(self, one, bmc):
+        [layout] = await one.open()
+        await one.read(0)
+        await one.close()
+        assert bmc.asked == ASKED
+        assert layout.columns[0].point is Point.BMC
+
+
+ASKED = ["POST /rpc/WEBSES/create.asp", "GET /rpc/getpowerstat.asp", "GET /rpc/WEBSES/logout.asp"]
