@@ -101,8 +101,8 @@ class Connection:
                 self._ends = await self._dial()
         except TimeoutError as error:
             raise Unreachable(f"{self.name} takes no connection within {self._wait:g} s") from error
-        except OSError as error:
-            raise Unreachable(f"{self.name} cannot be reached: {error.strerror or error}") from error
+        except (OSError, UnicodeError) as error:  # a name that no resolver takes is the latter
+            raise Unreachable(f"{self.name} cannot be reached: {getattr(error, 'strerror', None) or error}") from error
 
     async def read(self, unit: int, space: Space, start: int, count: int) -> tuple[int, ...] | Refusal:
         """Ask for `count` (1 to 125) registers from `start`; a refusal is an answer as well.

@@ -32,7 +32,7 @@ class Shape(Struct, frozen=True):
     def modulus(self) -> int | None:
         """After how many counts it is 0 again; None: it never is."""
         if self.kind.startswith("bcd"):
-            return 10 ** (4 * self.size)
+            return int(10 ** (4 * self.size))
         return 1 << 16 * self.size if self.kind.startswith("u") else None
 
     @property
