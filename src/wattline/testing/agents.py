@@ -25,6 +25,8 @@ _PATIENCE: Final = 20.0
 _STOPPING: Final = 10.0
 _SBIN: Final = "/usr/local/sbin:/usr/sbin:/sbin"
 _UPTIME: Final = "1.3.6.1.2.1.1.3.0"
+_MQTT_CONNECT: Final = b"\x10\x0d\0\x04MQTT\x04\x02\0\x3c\0\x01w"
+_MQTT_CONNACK: Final = b"\x20"
 
 USERS: Final = (
     "createUser plain",
@@ -250,5 +252,12 @@ class Mosquitto(_Server):
 
     def _answers(self) -> bool:
         with socket.socket() as one:
-            one.settimeout(0.2)
-            return one.connect_ex(("127.0.0.1", self.port)) == 0
+            one.settimeout(0.5)
+            try:
+                one.connect(("127.0.0.1", self.port))
+                if self._tls:
+                    return True
+                one.send(_MQTT_CONNECT)
+                return one.recv(1) == _MQTT_CONNACK
+            except OSError:
+                return False

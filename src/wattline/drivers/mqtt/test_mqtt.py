@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 
 import aiomqtt
 import numpy as np
@@ -376,7 +376,8 @@ async def talking(broker):
         yield
     finally:
         task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 @peer

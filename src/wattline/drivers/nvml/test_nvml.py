@@ -14,6 +14,7 @@ from wattline.drivers.nvml.driver import Nvml, NvmlConfig
 from wattline.errors import Misconfigured, Unreachable
 from wattline.testing.driver_suite import DriverSuite, opened
 from wattline.testing.nvml import FakeGpu, FakeNvml
+from wattline.testing.recordings import nvidia
 
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler")
 SECOND = 1_000_000_000
@@ -165,6 +166,18 @@ def test_addresses():
     assert NvmlConfig.from_url(Url.parse("nvml:///0,GPU-b?wait=9")).gpus == ("0", "GPU-b")
     with pytest.raises(Misconfigured, match="this machine alone"):
         NvmlConfig.from_url(Url.parse("nvml://node-7"))
+
+
+def test_a_recorded_log_of_nvidia_smi_is_read_as_the_driver_would(tmp_path):
+    (tmp_path / "log.xml").write_text("""<?xml version="1.0" ?>
+        <nvidia_smi_log><gpu id="0"><product_name>Imaginary</product_name><uuid>GPU-x</uuid>
+        <product_architecture>Ampere</product_architecture><temperature><gpu_temp>27 C</gpu_temp></temperature>
+        <gpu_power_readings><average_power_draw>139.62 W</average_power_draw>
+        <instant_power_draw>142.33 W</instant_power_draw><current_power_limit>N/A</current_power_limit>
+        </gpu_power_readings><utilization><gpu_util>N/A</gpu_util></utilization></gpu></nvidia_smi_log>""")
+    assert nvidia.matches(tmp_path / "log.xml")
+    values = {reading.metric: reading.value for reading in nvidia.readings(tmp_path / "log.xml")}
+    assert values == {"power_watts": 142.33, "power_average_watts": 139.62, "temperature_celsius": 27}
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
