@@ -19,7 +19,6 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 from wattline.core.address import Url
 from wattline.drivers.modbus.config import ModbusConfig
 from wattline.drivers.modbus.driver import Modbus
-from wattline.drivers.modbus.registers import shape
 from wattline.drivers.modbus.spans import spans
 from wattline.errors import Malformed, Misconfigured, Unreachable
 from wattline.model import Kind
@@ -209,34 +208,6 @@ async def test_every_type_in_every_order(kind, words, octets):
         assert told(await read(there_.port, {"address": 3, "type": kind, "words": words, "octets": octets})) == {
             "modbus_value": number
         }
-
-
-@given(st.sampled_from([*EVERY_TYPE, "bcd16", "bcd32", "bcd64"]), st.data(), st.booleans())
-def test_any_words_are_a_number_or_none(kind, data, markers):
-    form = shape(kind, "le", "le")
-    words = data.draw(st.lists(st.integers(0, 0xFFFF), min_size=form.size, max_size=form.size))
-    number = form.number(words, markers=markers)
-    assert number is None or isinstance(number, int | float)
-
-
-@pytest.mark.parametrize(
-    ("kind", "words", "number"),
-    [
-        ("u16", [0xFFFF], 65535), ("s16", [0x8000], -32768), ("u32", [0xFFFF, 0xFFFF], 2**32 - 1),
-        ("s32", [0x8000, 0], -(2**31)), ("u64", [0xFFFF] * 4, 2**64 - 1), ("s64", [0x8000, 0, 0, 0], -(2**63)),
-        ("f32", [0x7FC0, 0], None), ("f64", [0x7FF8, 0, 0, 0], None),
-    ],
-)  # fmt: skip
-def test_markers_mean_no_value_by_option(kind, words, number):
-    form = shape(kind, "be", "be")
-    assert form.number(words, markers=True) is None
-    plain = form.number(words, markers=False)
-    assert plain == number if number is not None else np.isnan(plain)
-
-
-def test_decimals_are_read_and_other_nibbles_are_none():
-    assert shape("bcd32", "be", "be").number([0x1234, 0x5678], markers=False) == 12_345_678
-    assert shape("bcd16", "be", "be").number([0x123A], markers=False) is None
 
 
 def test_a_register_of_energy_stays_raw_with_its_range():
