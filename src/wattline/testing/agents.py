@@ -1,11 +1,12 @@
-"""Real agents as fixtures: net-snmp's `snmpd` and `prometheus-node-exporter`, started on free loopback ports and
-stopped by the pid that was started.
+"""Real agents as fixtures: net-snmp's `snmpd`, `prometheus-node-exporter` and `mosquitto`, started on free loopback
+ports and stopped by the pid that was started.
 
 with Snmpd(["override 1.3.6.1.4.1.99.1.1 integer 230"]) as agent:
     Url.parse(f"snmp://public@127.0.0.1:{agent.port}/1.3.6.1.4.1.99.1.1?unit=W")
 """
 
 import os
+import pwd
 import shutil
 import socket
 import subprocess
@@ -13,7 +14,7 @@ import tempfile
 import time
 import urllib.request
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Self
 
@@ -24,6 +25,8 @@ _PATIENCE: Final = 20.0
 _STOPPING: Final = 10.0
 _SBIN: Final = "/usr/local/sbin:/usr/sbin:/sbin:/lib/nut"
 _UPTIME: Final = "1.3.6.1.2.1.1.3.0"
+_MQTT_CONNECT: Final = b"\x10\x0d\0\x04MQTT\x04\x02\0\x3c\0\x01w"
+_MQTT_CONNACK: Final = b"\x20"
 
 USERS: Final = (
     "createUser plain",
@@ -223,3 +226,38 @@ class NodeExporter(_Server):
             return bool(self.page())
         except OSError:
             return False
+
+
+class Mosquitto(_Server):
+    """Eclipse's MQTT broker. Without `users` it lets in everybody; `tls` is its certificate and key."""
+
+    program = "mosquitto"
+
+    def __init__(self, users: Mapping[str, str] | None = None, tls: tuple[Path, Path] | None = None) -> None:
+        super().__init__()
+        self._users, self._tls = users or {}, tls
+
+    def _arguments(self) -> list[str]:
+        passwords = self.folder / "passwords"
+        passwords.touch(mode=0o600)
+        for user, password in self._users.items():
+            command = [find_program("mosquitto_passwd") or "", "-b", str(passwords), user, password]
+            subprocess.run(command, check=True, timeout=_PATIENCE, capture_output=True)  # noqa: S603
+        lines = [f"user {pwd.getpwuid(os.getuid()).pw_name}", f"listener {self.port} 127.0.0.1"]
+        lines += ["allow_anonymous false", f"password_file {passwords}"] if self._users else ["allow_anonymous true"]
+        lines += [f"certfile {self._tls[0]}", f"keyfile {self._tls[1]}"] if self._tls else []
+        path = self.folder / "mosquitto.conf"
+        path.write_text("\n".join(lines) + "\n")
+        return ["-c", str(path)]
+
+    def _answers(self) -> bool:
+        with socket.socket() as one:
+            one.settimeout(0.5)
+            try:
+                one.connect(("127.0.0.1", self.port))
+                if self._tls:
+                    return True
+                one.send(_MQTT_CONNECT)
+                return one.recv(1) == _MQTT_CONNACK
+            except OSError:
+                return False

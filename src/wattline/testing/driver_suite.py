@@ -22,7 +22,7 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import Any, Final
 
 import msgspec
@@ -186,11 +186,12 @@ async def answers(driver: Driver[Any], count: int) -> list[Frame]:
     frames: list[Frame] = []
     if isinstance(driver, Streamed):
         spoken = 0
-        async for some in driver.stream():
-            frames += some
-            spoken += 1
-            if spoken >= count:
-                break
+        async with asyncio.timeout(PATIENCE), aclosing(driver.stream()) as stream:  # type: ignore[type-var]
+            async for some in stream:
+                frames += some
+                spoken += 1
+                if spoken >= count:
+                    break
         return frames
     assert isinstance(driver, Polled)
     async with asyncio.timeout(PATIENCE):

@@ -42,6 +42,7 @@ class PrometheusConfig(DriverConfig, frozen=True, kw_only=True):
     device_name: str = "{device}/{label}-{value}"
     units: dict[str, str] = field(default_factory=dict)
     kinds: dict[str, Kind] = field(default_factory=dict)
+    absent: tuple[float, ...] = ()
     own_time: bool = True
     point: Point = Point.COMPONENT
     wait: float = 10.0

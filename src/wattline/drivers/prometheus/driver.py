@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Sequence
+from itertools import compress
 from typing import Final
 
 import numpy as np
@@ -58,7 +59,7 @@ class Prometheus(Polled[PrometheusConfig]):
         except Malformed as error:
             raise Malformed(f"{self.config.address}: {error}") from error
         self._tell(page)
-        page, stamped = self._trust(page, now)
+        page, stamped = self._trust(self._without_blanks(page), now)
         if not page.keys and not stamped and self.config.names:
             raise Malformed(f"{self.config.address} has none of {', '.join(self.config.names)}")
         return [*self._frame(page, now), *self._cohorts.frames(stamped)]
@@ -81,6 +82,16 @@ class Prometheus(Polled[PrometheusConfig]):
             values = values * self._factored[1] / self._factored[2]
         layout, row, present = self._roster.frame(now, page.keys, values)
         return [Frame(layout, row, present=None if present.all() else present)]
+
+    def _without_blanks(self, page: Page) -> Page:
+        """Leave out the samples whose value means that there is none."""
+        blanks = self.config.absent
+        if not blanks or not len(page.values):
+            return page
+        there = ~np.isin(page.values, blanks)
+        keys = page.keys if there.all() else list(compress(page.keys, there))
+        stamped = [sample for sample in page.stamped if sample.value not in blanks]
+        return page._replace(keys=keys, values=page.values[there], stamped=stamped)
 
     def _trust(self, page: Page, now: int) -> tuple[Page, list[Stamped]]:
         """Split off the samples whose own time holds. One that lies ahead of us is a clock gone wrong: it is dropped as

@@ -21,6 +21,7 @@ from wattline.drivers.prometheus.meaning import kind_of, unit_of
 from wattline.errors import Denied, Malformed, Misconfigured, Unreachable
 from wattline.model import Kind
 from wattline.plugin import decode_secret
+from wattline.testing.recordings import pages
 from wattline.units import Unit
 from wattline.wire.exposition import Parser
 
@@ -194,6 +195,27 @@ async def test_wanted_names_declared_units_and_other_names_for_devices():
             }
     assert {(series.metric.unit, series.metric.kind) for series in frame.layout.series} == {(Unit.WATT, Kind.GAUGE)}
     assert frame.layout.columns[0].scale.den == 1000
+
+
+async def test_blanks_are_absent_with_a_time_and_without():
+    page = "a 140737488355328.0\nb 9223372036854775792\nc 3\nd 9223372036854776000 1700000000000\n"
+    async with serving(page) as port:
+        async with opened(port, absent=[140737488355328, 2**63]) as driver:
+            assert found(await driver.read(NOW)) == {("node-1", "c"): 3}
+        async with opened(port) as driver:
+            assert len(found(await driver.read(NOW))) == 4
+
+
+def test_a_recorded_page_is_read_with_the_units_that_dcgm_leaves_open(tmp_path):
+    path = tmp_path / "dcgm.prom"
+    path.write_text(
+        'DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION{gpu="0"} 5000\nDCGM_FI_DEV_GPU_UTIL{gpu="0"} 140737488355328\n'
+    )
+    assert pages.matches(path)
+    [reading] = pages.readings(path)
+    assert (reading.unit, reading.value) == ("J", 5)
+    path.write_text("no page at all")
+    assert not pages.matches(path)
 
 
 async def test_series_come_and_go():
