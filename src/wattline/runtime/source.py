@@ -83,6 +83,8 @@ class Source:
         self._in_a_row = 0
         self._cause: Cause | None = None
         self._begun = False
+        self.left = False
+        """What was read has left for good."""
 
     @property
     def name(self) -> str:
@@ -128,6 +130,7 @@ class Source:
         meant = failure(error, self._secrets, timeout=timeout)
         self._in_a_row = self._in_a_row + 1 if (meant.cause is Cause.AUTH) == (self._cause is Cause.AUTH) else 1
         self._cause = meant.cause
+        self.left = meant.quiet
         self.around.measures.failures.add(1, meant.cause)
         changed = self.pulse.fell_silent(self.around.clock.now(), meant.cause, meant.text, stopped=meant.stops)
         self.around.onward.note(outages=self._holes.failed(meant.cause, meant.text))
