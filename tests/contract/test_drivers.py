@@ -17,6 +17,7 @@ from wattline.plugin import DriverConfig, Frame, Polled, Streamed
 from wattline.testing.driver_suite import DriverSuite, check_frame, check_metric
 from wattline.testing.powercap import Powercap
 from wattline.testing.replay import ReplayAgent
+from wattline.testing.serial_meter import serial_server
 from wattline.units import Unit
 
 INSTALLED = {point.name: point for point in importlib.metadata.entry_points(group="wattline.drivers")}
@@ -58,6 +59,12 @@ async def address(name, tmp_path, stack):
         return f"snmp://public@127.0.0.1:{agent.port}/1.3.6.1.4.1.99.1.0?unit=W"
     if name == "prometheus":
         return f"prometheus://127.0.0.1:{await stack.enter_async_context(page())}/metrics"
+    if name == "wattmetre":
+        lines = (f"0,0,{1_795_179_600 + n // 50}.{n % 50 * 2:02d},OK,{n}\n" for n in range(250))
+        (tmp_path / "frames").write_text("".join(lines))
+        return f"wattmetre://{tmp_path}/frames"
+    if name == "wattsup":
+        return f"wattsup://127.0.0.1:{await stack.enter_async_context(serial_server(b'#d,-,18,1005,2301,437;'))}"
     return None
 
 
