@@ -16,7 +16,7 @@ from typing import Final
 
 from wattline.errors import Gone, Malformed, Misconfigured, Unreachable
 
-BEAT: Final = 0.1
+BEAT: Final = 0.25
 """Seconds between two looks."""
 BLOCK: Final = 65_536
 """Bytes of one reading: what a pipe holds."""
