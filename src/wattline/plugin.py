@@ -134,6 +134,9 @@ class Polled(Driver[C]):
 class Streamed(Driver[C]):
     """A meter that speaks on its own."""
 
+    patience: float = 0.0
+    """Seconds that it may well be silent; beyond them, and the meter's timeout, the runtime takes it for dead."""
+
     @abstractmethod
     def stream(self) -> AsyncIterator[Sequence[Frame]]:
         """Yield frames as they come; ending means that the meter has closed."""

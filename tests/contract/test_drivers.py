@@ -18,6 +18,7 @@ from wattline.testing.driver_suite import DriverSuite, check_frame, check_metric
 from wattline.testing.powercap import Powercap
 from wattline.testing.replay import ReplayAgent
 from wattline.testing.serial_meter import serial_server
+from wattline.testing.sml_meter import file_of, value_of
 from wattline.units import Unit
 
 INSTALLED = {point.name: point for point in importlib.metadata.entry_points(group="wattline.drivers")}
@@ -27,6 +28,13 @@ node_power_watts{rail="12V"} 42.5
 # TYPE node_energy_joules_total counter
 node_energy_joules_total 1234.5
 """
+
+PUSHED = {
+    "dsmr": b"/XYZ5\\ACME\r\n\r\n1-0:1.8.1(000004.426*kWh)\r\n1-0:1.7.0(00.244*kW)\r\n!\r\n",
+    "sml": file_of([value_of("1-0:16.7.0", 27, -1, 1367)]),
+    "wattsup": b"#d,-,18,1005,2301,437;",
+}
+"""What meters on a line say again and again."""
 
 
 @asynccontextmanager
@@ -59,12 +67,12 @@ async def address(name, tmp_path, stack):
         return f"snmp://public@127.0.0.1:{agent.port}/1.3.6.1.4.1.99.1.0?unit=W"
     if name == "prometheus":
         return f"prometheus://127.0.0.1:{await stack.enter_async_context(page())}/metrics"
+    if name in PUSHED:
+        return f"{name}://127.0.0.1:{await stack.enter_async_context(serial_server(PUSHED[name]))}"
     if name == "wattmetre":
         lines = (f"0,0,{1_795_179_600 + n // 50}.{n % 50 * 2:02d},OK,{n}\n" for n in range(250))
         (tmp_path / "frames").write_text("".join(lines))
         return f"wattmetre://{tmp_path}/frames"
-    if name == "wattsup":
-        return f"wattsup://127.0.0.1:{await stack.enter_async_context(serial_server(b'#d,-,18,1005,2301,437;'))}"
     return None
 
 

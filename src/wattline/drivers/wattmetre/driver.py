@@ -22,6 +22,7 @@ class Wattmetre(Streamed[WattmetreConfig]):
 
     def __init__(self, config: WattmetreConfig) -> None:
         super().__init__(config)
+        self.patience = config.wait + 1
         self._text = TextStream(config.path, config.words, wait=config.wait)
         self._nodes: Mapping[str, Sequence[str]] = {}
 

@@ -82,6 +82,7 @@ class Wattsup(Streamed[WattsupConfig]):
 
     def __init__(self, config: WattsupConfig) -> None:
         super().__init__(config)
+        self.patience = config.wait + 1
         self._line = Line(config.line, baud=config.baud, framing=config.framing, wait=config.wait)
 
     async def open(self) -> Sequence[Layout]:
