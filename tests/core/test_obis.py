@@ -59,6 +59,11 @@ def test_a_unit_that_is_not_that_of_the_metric_is_passed_over():
     assert told(Reading((1, 7, 0), 16, Scale(), Unit.AMPERE)) == {}
 
 
+def test_a_power_factor_beyond_one_is_none():
+    assert told(Reading((13, 7, 0), 4556, Scale(1, 1000), Unit.RATIO)) == {}
+    assert list(told(Reading((33, 7, 0), -950, Scale(1, 1000), Unit.RATIO)).values()) == [-0.95]
+
+
 @pytest.mark.parametrize("code", [(0, 7, 0), (17, 7, 0), (20, 7, 0), (91, 7, 0), (81, 7, 1), (1, 6, 0), (31, 4, 0)])
 def test_other_codes_mean_nothing(code):
     assert meaning(code) is None

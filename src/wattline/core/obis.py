@@ -92,17 +92,22 @@ class Sum(NamedTuple):
 
 
 def add_up(readings: Iterable[Reading], period: float | None = None) -> dict[Key, Sum]:
-    """Return the series of a message; a code whose unit is not that of its metric is passed over."""
+    """Return the series of a message; a value whose unit is not that of its metric, or that cannot be, is left out."""
     found: dict[Key, dict[int, list[tuple[int, Reading]]]] = {}
     for reading in readings:
         told = meaning(reading.code)
-        if told is not None and told.key.metric.unit is reading.unit:
+        if told is not None and told.key.metric.unit is reading.unit and _is_possible(told.key.metric, reading):
             found.setdefault(told.key, {}).setdefault(told.rank, []).append((told.sign, reading))
     for key in [key for key in found if key.metric is ENERGY and key.labels and key.labels[-1][0] == "tariff"]:
         total = Key(key.part, ENERGY, key.labels[:-1])
         if 0 not in found.get(total, {}):  # a total that the meter tells is better than our sum
             found.setdefault(total, {}).setdefault(1, []).extend(found[key][0])
     return {key: _sum(ranks[min(ranks)], period) for key, ranks in found.items()}
+
+
+def _is_possible(metric: Metric, reading: Reading) -> bool:
+    """Say whether a value is one: meters of some firmware send something else as a power factor (ESMR 5 of E.ON)."""
+    return metric is not FACTOR or abs(reading.scale.base(reading.number)) <= 1
 
 
 def _sum(parts: Sequence[tuple[int, Reading]], period: float | None) -> Sum:
