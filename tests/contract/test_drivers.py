@@ -15,6 +15,7 @@ from wattline.drivers.sim.driver import Sim, SimConfig
 from wattline.model import Column, Kind, Layout, Metric, Series
 from wattline.plugin import DriverConfig, Frame, Polled, Streamed
 from wattline.testing.driver_suite import DriverSuite, check_frame, check_metric
+from wattline.testing.mbus_meter import answer_of, mbus_gateway
 from wattline.testing.powercap import Powercap
 from wattline.testing.replay import ReplayAgent
 from wattline.testing.serial_meter import serial_server
@@ -67,6 +68,9 @@ async def address(name, tmp_path, stack):
         return f"snmp://public@127.0.0.1:{agent.port}/1.3.6.1.4.1.99.1.0?unit=W"
     if name == "prometheus":
         return f"prometheus://127.0.0.1:{await stack.enter_async_context(page())}/metrics"
+    if name == "mbus":
+        bus = mbus_gateway({5: [answer_of(5, bytes.fromhex("042b d2040000"))]})
+        return f"mbus://127.0.0.1:{await stack.enter_async_context(bus)}?address=5"
     if name in PUSHED:
         return f"{name}://127.0.0.1:{await stack.enter_async_context(serial_server(PUSHED[name]))}"
     if name == "wattmetre":
