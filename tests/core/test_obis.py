@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wattline.core.obis import ENERGY, METRICS, POWER, VOLTAGE, Key, Reading, Registers, add_up, meaning
@@ -80,6 +80,7 @@ def test_the_frame_of_a_meter_grows_and_knows_its_phases():
     assert there == {"broken_messages_total": 2, VOLTAGE.name: 230.1}
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.builds(

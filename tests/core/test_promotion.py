@@ -4,7 +4,7 @@ import re
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wattline.core.promotion import LONGEST, Promotion, Wishes, check_pattern
@@ -91,6 +91,7 @@ def test_names_are_names(wrong):
         Promotion(**{"device": "n", "metric": ".*", **wrong})
 
 
+@settings(deadline=None)
 @given(pattern=st.text(alphabet="ab.*+?{}()|[]^$\\1,23", max_size=24))
 def test_what_is_taken_is_quick_on_any_name(pattern):
     try:

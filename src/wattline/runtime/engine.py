@@ -102,6 +102,7 @@ class Engine:
             devices={device.name: device for device in site.devices},
         )
         self._group: asyncio.TaskGroup | None = None
+        self._stop = asyncio.Event()
         self._show()
 
     # --- what meters hand on ---
@@ -169,9 +170,10 @@ class Engine:
 
     async def _supervise(self, stop: asyncio.Event) -> None:
         """Own every task until `stop`, and end them in order."""
+        self._stop = stop
         async with asyncio.TaskGroup() as self._group:
             writing = self._group.create_task(self._drain.run(), name="store")
-            watching = self._group.create_task(self._watch(stop), name="clock")
+            watching = self._group.create_task(self._watch(), name="clock")
             for sink in self.site.sinks:
                 await self._add_sink(sink)
             for meter in self.site.meters:
@@ -200,17 +202,13 @@ class Engine:
                 log.error("%d samples were not stored: %s took none", drain.backlog.samples, drain.name)
         self.live.close()
 
-    async def _watch(self, stop: asyncio.Event) -> None:
-        """Look once a second for a step of the clock, for what is promoted, and whether a meter is left at all."""
+    async def _watch(self) -> None:
+        """Look once a second for a step of the clock, and for what is promoted."""
         while True:
             await self.clock.sleep(_LOOK)
             self._around.life.observe()
             if self.promotions.wishes is not self._heeded:
                 await self._heed()
-            readers = self._readers.values()
-            if readers and all(one.source is not None and one.source.left for one in readers):
-                log.info("every meter has left, so there is nothing more to do")
-                stop.set()
 
     async def _bounded(self, closing: Any, seconds: float) -> None:
         try:
@@ -277,6 +275,9 @@ class Engine:
             source.failed(error, 0)
         finally:
             source.ended()
+        if all(one.source is not None and one.source.left for one in self._readers.values()):
+            log.info("every meter has left, so there is nothing more to do")
+            self._stop.set()
 
     async def _let_go(self, readers: Sequence[Reader]) -> None:
         tasks = [one.task for one in readers if one.task is not None and not one.task.done()]

@@ -153,7 +153,9 @@ class Source:
         if self._in_a_row <= 1:
             return 0.0
         longest = min(LONGEST_BACK_OFF, self.meter.every * 2.0 ** min(self._in_a_row - 2, 30))
-        return longest * random.uniform(0.5, 1.0)  # noqa: S311 - spreads retries, keeps no secret
+        wait = longest * random.uniform(0.5, 1.0)  # noqa: S311 - spreads retries, keeps no secret
+        log.debug("%s is tried again in %.1f s", self.name, wait)
+        return wait
 
     def redress(self, devices: Mapping[str, DeviceConfig]) -> None:
         """Say other things of devices from now on, without interrupting anything."""

@@ -1,7 +1,7 @@
 """P1 telegrams of every version, whole and broken, on a pseudo terminal and behind a serial server."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wattline.core.address import Url
@@ -166,6 +166,7 @@ def test_the_check_is_that_of_the_standard():
     assert parse(text + b"!%X\n" % crc16(text + b"!")).identification == r"XYZ5\2ACME-1", "without leading zeros"
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300) | st.binary(max_size=100).map(lambda said: b"/X\r\n1-0:1.7.0(" + said + b")\r\n!\r\n"))
 def test_any_bytes_are_a_telegram_or_malformed(said):
     for one in [said, *Telegrams().feed(said + b"\n")]:

@@ -4,7 +4,7 @@ import asyncio
 import struct
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wattline.core.address import Url
@@ -166,6 +166,7 @@ def test_phases_are_part_of_their_meter():
     assert above == {"bus": None, "bus/phase-1": "bus"}
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=240))
 def test_any_octets_are_records_or_malformed(said):
     for frame in (said, answer_of(1, said)):
@@ -176,6 +177,7 @@ def test_any_octets_are_records_or_malformed(said):
             continue
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=8))
 def test_any_beginning_has_a_length_or_none(said):
     try:

@@ -1,7 +1,7 @@
 """SML files, whole and broken, as meters push them, and any bytes at all."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wattline.core.address import Url
@@ -147,6 +147,7 @@ def test_what_is_no_tree_of_values_is_malformed(wrong):
         list(entries(wrong))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_any_bytes_are_values_or_malformed(said):
     files = Files()
@@ -157,6 +158,7 @@ def test_any_bytes_are_values_or_malformed(said):
             continue
 
 
+@settings(deadline=None)
 @given(at=st.integers(0, len(FILE) - 1), octet=st.integers(0, 255))
 def test_a_changed_octet_is_found_or_changes_nothing(at, octet):
     changed = FILE[:at] + bytes([octet]) + FILE[at + 1 :]

@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wattline.core.address import Url
@@ -328,6 +328,7 @@ def test_an_address_names_the_source(address, path, command):
     assert (config.path, config.command) == (path, command)
 
 
+@settings(deadline=None)
 @given(lines=st.lists(st.binary(max_size=60) | st.sampled_from([b"0,0,1.5,OK,1,2", b"0,0,2,OK,1e400,_"])))
 @pytest.mark.parametrize("version", [2, 3])
 def test_any_lines_give_frames_or_nothing(version, lines):

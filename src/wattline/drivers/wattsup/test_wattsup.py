@@ -4,7 +4,7 @@ import asyncio
 import os
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wattline.core.address import Url
@@ -140,6 +140,7 @@ async def test_garbage_is_malformed(meter, said):
     await driver.close()
 
 
+@settings(deadline=None)
 @given(said=st.binary(max_size=200))
 def test_any_record_is_a_frame_or_malformed(said):
     driver = Wattsup(WattsupConfig(line="/dev/ttyUSB0"))
