@@ -9,7 +9,7 @@ registered as a stranger's would be. The errors that a plugin raises are decisio
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar, dataclass_transform
 
 import msgspec
@@ -39,8 +39,8 @@ from wattline.units import Scale, Unit, parse_unit
 
 __all__ = [
     "Batch", "Block", "Cells", "Column", "Config", "Denied", "Device", "Driver", "Entry", "Frame", "Gone", "Kind",
-    "Layout", "Malformed", "Mask", "Metric", "Misconfigured", "Outage", "Point", "Polled", "Refused", "Roster",
-    "Run", "Scale", "Secret", "Series", "Sink", "Store", "Streamed", "Tally", "Times", "Transform", "Unit",
+    "Layout", "Malformed", "Mask", "Metric", "Misconfigured", "Outage", "Point", "Polled", "Promoted", "Refused",
+    "Roster", "Run", "Scale", "Secret", "Series", "Sink", "Store", "Streamed", "Tally", "Times", "Transform", "Unit",
     "Unreachable", "Url", "Values", "parse_unit",
 ]  # fmt: skip
 
@@ -94,6 +94,10 @@ class Frame(NamedTuple):
     texts: Mapping[int, tuple[str, ...]] = {}
 
 
+Promoted = Callable[[Iterable[str], Iterable[str]], bool]
+"""Says whether somebody wants a metric of a device at full detail now: asked with the names that the metric goes by,
+and those that the device does (its own, its aliases). Cheap; the answer changes while a meter is read."""
+
 C = TypeVar("C", bound=Config)
 
 
@@ -108,6 +112,8 @@ class Driver(ABC, Generic[C]):
 
     def __init__(self, config: C) -> None:
         self.config = config
+        self.promoted: Promoted = nothing_promoted
+        """Set by the runtime before `open`, for drivers that can tell more of what somebody wants to know."""
 
     @abstractmethod
     async def open(self) -> Sequence[Layout]:
@@ -134,6 +140,9 @@ class Polled(Driver[C]):
 
 class Streamed(Driver[C]):
     """A meter that speaks on its own."""
+
+    patience: float = 0.0
+    """Seconds that it may well be silent; beyond them, and the meter's timeout, the runtime takes it for dead."""
 
     @abstractmethod
     def stream(self) -> AsyncIterator[Sequence[Frame]]:
@@ -245,6 +254,12 @@ class Store(Sink[C]):
     @abstractmethod
     def statistics(self) -> Mapping[str, int | float | str]:
         """Return figures for people: samples, bytes, series, layouts, oldest and newest time, by name."""
+
+
+def nothing_promoted(metrics: Iterable[str], devices: Iterable[str]) -> bool:
+    """Say that nobody wants more: what a driver is told where there is no runtime."""
+    del metrics, devices
+    return False
 
 
 def decode_secret(kind: type, value: Any) -> Any:

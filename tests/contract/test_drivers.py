@@ -15,8 +15,11 @@ from wattline.drivers.sim.driver import Sim, SimConfig
 from wattline.model import Column, Kind, Layout, Metric, Series
 from wattline.plugin import DriverConfig, Frame, Polled, Streamed
 from wattline.testing.driver_suite import DriverSuite, check_frame, check_metric
+from wattline.testing.mbus_meter import answer_of, mbus_gateway
 from wattline.testing.powercap import Powercap
 from wattline.testing.replay import ReplayAgent
+from wattline.testing.serial_meter import serial_server
+from wattline.testing.sml_meter import file_of, value_of
 from wattline.units import Unit
 
 INSTALLED = {point.name: point for point in importlib.metadata.entry_points(group="wattline.drivers")}
@@ -26,6 +29,13 @@ node_power_watts{rail="12V"} 42.5
 # TYPE node_energy_joules_total counter
 node_energy_joules_total 1234.5
 """
+
+PUSHED = {
+    "dsmr": b"/XYZ5\\ACME\r\n\r\n1-0:1.8.1(000004.426*kWh)\r\n1-0:1.7.0(00.244*kW)\r\n!\r\n",
+    "sml": file_of([value_of("1-0:16.7.0", 27, -1, 1367)]),
+    "wattsup": b"#d,-,18,1005,2301,437;",
+}
+"""What meters on a line say again and again."""
 
 
 @asynccontextmanager
@@ -58,6 +68,15 @@ async def address(name, tmp_path, stack):
         return f"snmp://public@127.0.0.1:{agent.port}/1.3.6.1.4.1.99.1.0?unit=W"
     if name == "prometheus":
         return f"prometheus://127.0.0.1:{await stack.enter_async_context(page())}/metrics"
+    if name == "mbus":
+        bus = mbus_gateway({5: [answer_of(5, bytes.fromhex("042b d2040000"))]})
+        return f"mbus://127.0.0.1:{await stack.enter_async_context(bus)}?address=5"
+    if name in PUSHED:
+        return f"{name}://127.0.0.1:{await stack.enter_async_context(serial_server(PUSHED[name]))}"
+    if name == "wattmetre":
+        lines = (f"0,0,{1_795_179_600 + n // 50}.{n % 50 * 2:02d},OK,{n}\n" for n in range(250))
+        (tmp_path / "frames").write_text("".join(lines))
+        return f"wattmetre://{tmp_path}/frames"
     return None
 
 

@@ -21,6 +21,7 @@ from wattline.api.routes import (
     metrics,
     now,
     outages,
+    promotions,
     samples,
     series,
     static,
@@ -33,6 +34,9 @@ __all__ = ["View", "create_app"]
 ROUTES: Final = (
     status.status,
     meters.meters,
+    promotions.promotions,
+    promotions.promote,
+    promotions.demote,
     outages.outages,
     devices.devices,
     series.series,

@@ -8,10 +8,11 @@ import ipaddress
 from collections.abc import Iterable
 from typing import Any, Final
 
+from litestar import Request
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from wattline.api.problems import details
+from wattline.api.problems import Problem, details
 
 _HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
@@ -23,6 +24,7 @@ _HEADERS: Final = (
     ),
 )
 _MISDIRECTED: Final = 421
+_FORWARDED: Final = ("forwarded", "x-forwarded-for", "x-real-ip")
 
 
 def is_loopback(host: str) -> bool:
@@ -42,6 +44,22 @@ def host_of(address: str) -> str:
         return address.partition("]")[0] + "]"
     host, colon, port = address.rpartition(":")
     return host if colon and port.isdigit() and ":" not in host else address
+
+
+def check_writer(request: Request[Any, Any, Any]) -> None:
+    """Let nobody write who is not on this machine, and no page of a stranger in a browser that is.
+
+    Raises Problem (403, 415). What came through a proxy is from somebody else; JSON is what no page may send to another
+    origin unasked (Fetch standard, CORS-safelisted request headers).
+    """
+    client = request.client
+    if client is None or not is_loopback(client.host) or any(name in request.headers for name in _FORWARDED):
+        raise Problem("only this machine itself may write: ask on 127.0.0.1, and through no proxy", status=403)
+    origin = request.headers.get("origin")
+    if origin is not None and origin.partition("://")[2] != request.headers.get("host"):
+        raise Problem("a page of another origin may not write", status=403, parameter="Origin")
+    if request.method == "POST" and request.content_type[0] != "application/json":
+        raise Problem("what is posted is application/json", status=415, parameter="Content-Type")
 
 
 class Guard:

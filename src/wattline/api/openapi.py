@@ -11,9 +11,9 @@ from wattline import __version__
 from wattline.api.schema import encoded
 
 DESCRIPTION: Final = (
-    "Reads what Wattline meters: now, live, and as history. Every answer is about committed values alone; nothing here "
-    "writes. Times are ISO 8601 or seconds since the epoch, windows half open, [start, end). An error is a problem "
-    "(application/problem+json) that names the parameter."
+    "Reads what Wattline meters: now, live, and as history. Every answer is about committed values alone; what can be "
+    "written are promotions. Times are ISO 8601 or seconds since the epoch, windows half open, [start, end). An error "
+    "is a problem (application/problem+json) that names the parameter."
 )
 CONFIG: Final = OpenAPIConfig(
     title="Wattline", version=__version__, description=DESCRIPTION, path="/api/openapi", render_plugins=[]
@@ -23,6 +23,7 @@ _STYLE: Final = """
 h2{margin-top:2.5rem}code{font:0.9em ui-monospace,monospace}table{border-collapse:collapse;width:100%}
 td{padding:.3rem 1rem .3rem 0;border-top:1px solid #8884;vertical-align:top}td:first-child{white-space:nowrap}
 """
+_METHODS: Final = ("get", "post", "delete")
 _CODE: Final = re.compile("`([^`]+)`")
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
 
@@ -43,7 +44,8 @@ async def openapi_page(request: Request[Any, Any, Any]) -> Response[bytes]:
 
 def page(document: dict[str, Any]) -> str:
     """Return the routes of an OpenAPI document as HTML."""
-    routes = "".join(_route(path, one["get"]) for path, one in sorted(document["paths"].items()) if "get" in one)
+    paths = sorted(document["paths"].items())
+    routes = "".join(_route(path, how, one[how]) for path, one in paths for how in _METHODS if how in one)
     title = f"{document['info']['title']} {document['info']['version']}"
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
@@ -57,11 +59,16 @@ def _words(text: str) -> str:
     return _CODE.sub(r"<code>\1</code>", escape(text))
 
 
-def _route(path: str, one: dict[str, Any]) -> str:
+def _route(path: str, how: str, one: dict[str, Any]) -> str:
     rows = "".join(
         f"<tr><td><code>{escape(told['name'])}</code><td>{_words(told.get('description', ''))}"
         for told in one.get("parameters", ())
     )
     told = "".join(f"<p>{_words(part)}</p>" for part in one.get("description", "").split("\n\n"))
     table = f"<table>{rows}</table>" if rows else ""
-    return f'<h2><a href="{escape(path)}"><code>GET {escape(path)}</code></a></h2>{told}{table}'
+    shown = f"<code>{how.upper()} {escape(path)}</code>"
+    return f"<h2>{_link(path, shown) if how == 'get' else shown}</h2>{told}{table}"
+
+
+def _link(path: str, shown: str) -> str:
+    return f'<a href="{escape(path)}">{shown}</a>'

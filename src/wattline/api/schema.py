@@ -10,6 +10,7 @@ from litestar import Response
 from msgspec import Struct
 
 from wattline.api.stamps import now_text, stamp, stamp_or_none
+from wattline.core.promotion import Promotion
 from wattline.model import Device, Outage
 from wattline.plugin import Entry
 from wattline.runtime.health import MeterHealth, Silent
@@ -252,6 +253,20 @@ class Now(Struct, frozen=True):
     coverage_today: float | None
     devices: list[NowDevice]
     meters: MeterCounts
+
+
+class PromotionAnswer(Struct, frozen=True):
+    """One promotion: the metrics of `device` that match `metric`, `until` a time (null: until it is taken back)."""
+
+    device: str
+    metric: str
+    until: str | None
+    owner: str
+
+    @classmethod
+    def of(cls, one: Promotion) -> "PromotionAnswer":
+        """Return what is told of a promotion."""
+        return cls(one.device, one.metric, None if one.until is None else now_text(one.until), one.owner)
 
 
 def state_word(meter: MeterHealth) -> str:

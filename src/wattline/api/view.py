@@ -1,4 +1,4 @@
-"""What the interface sees of the program: a store, and the runtime for reading alone."""
+"""What the interface sees of the program: a store, and the runtime for reading, but for what is promoted."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +11,7 @@ from msgspec import Struct, field
 from wattline.plugin import Store
 from wattline.runtime.health import Health
 from wattline.runtime.live import Live
+from wattline.runtime.promotions import Promotions
 from wattline.runtime.site import Site
 
 WORKERS: Final = 4
@@ -39,6 +40,8 @@ class View(Struct, eq=False):
     site: Site
     started: int
     clock: Callable[[], int]
+    promotions: Promotions | None = None
+    """None: this program reads no meters."""
     workers: ThreadPoolExecutor = field(default_factory=_workers)
     presses: ThreadPoolExecutor = field(default_factory=_presses)
 

@@ -21,6 +21,7 @@ _COMMANDS: Final = {
     "read": "Read a meter once and print what it says.",
     "check": "Check a configuration and say what it would read.",
     "top": "Show devices by watts, live, in the terminal.",
+    "promote": "Ask for optional metrics of a device, and for every frame of a fast one.",
     "load": "Load samples from Parquet, Arrow, CSV or NDJSON files.",
     "dump": "Write samples to Parquet, Arrow, CSV or NDJSON.",
     "store": "Look into the store: stats, verify, compact.",

@@ -45,7 +45,7 @@ def _summary(examined: Examination) -> Table:
     table.add_column("every", justify="right")
     table.add_column("timeout", justify="right")
     for meter in site.meters:
-        asked = " (optional: not read)" if meter.optional else ""
+        asked = " (while promoted)" if meter.optional else ""
         every, timeout = f"{meter.every:g} s{asked}", f"{meter.timeout:g} s"
         table.add_row(*map(escape, (meter.name, meter.driver, meter.address, every, timeout)))
     return table

@@ -125,7 +125,7 @@ async def _serve(options: Options, registry: Registry) -> None:
         clock = SystemClock()
         engine = Engine(site, registry, clock=clock)
         stop = asyncio.Event()
-        view = View(engine.store, engine.health, engine.live, site, clock.now(), clock.now)
+        view = View(engine.store, engine.health, engine.live, site, clock.now(), clock.now, engine.promotions)
         server = _Server(
             uvicorn.Config(create_app(view), http=Patient, ws="none", log_config=None, timeout_graceful_shutdown=_GRACE)
         )

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
+from wattline.core.promotion import Wishes
 from wattline.errors import Misconfigured
 from wattline.model import Batch, Outage, Run
 from wattline.plugin import Polled, Store, Streamed
@@ -26,6 +27,7 @@ from wattline.runtime.measures import Measures
 from wattline.runtime.meters import hidden
 from wattline.runtime.outages import Past
 from wattline.runtime.poll import poll
+from wattline.runtime.promotions import FILE, Promotions, names_of
 from wattline.runtime.registry import Registry
 from wattline.runtime.site import MeterConfig, Site
 from wattline.runtime.source import Source, Surroundings
@@ -77,6 +79,8 @@ class Engine:
         self.store: Store[Any] = store or registry.store(chosen.driver)(chosen.options)
         self.health = Health(lambda: [one.pulse for one in self._readers.values()], self._measures.counters,
                              self._measures.page)  # fmt: skip
+        self.promotions = Promotions(site.data / FILE, self.clock.now)
+        self._heeded: Wishes | None = None
         self._readers: dict[str, Reader] = {}
         self._sinks: dict[str, tuple[PluginConfig, SpooledDrain, asyncio.Task[None] | None]] = {}
         self._drain = StoreDrain(
@@ -98,6 +102,7 @@ class Engine:
             devices={device.name: device for device in site.devices},
         )
         self._group: asyncio.TaskGroup | None = None
+        self._stop = asyncio.Event()
         self._show()
 
     # --- what meters hand on ---
@@ -123,12 +128,14 @@ class Engine:
     # --- life ---
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Run until `stop` is set, then end within 5 s with nothing acknowledged lost.
+        """Run until `stop` is set, then end within 5 s with nothing acknowledged lost. When every meter has left for
+        good, it is set here.
 
         Raises what opening the store raises: without one, nothing can be promised.
         """
         await self.store.open()
         try:
+            await asyncio.to_thread(self.promotions.load)
             past = await asyncio.to_thread(Past.of, self.store, self.clock.now())
             self._around = replace(self._around, past=past)
             await self._supervise(stop)
@@ -171,6 +178,7 @@ class Engine:
 
     async def _supervise(self, stop: asyncio.Event) -> None:
         """Own every task until `stop`, and end them in order."""
+        self._stop = stop
         async with asyncio.TaskGroup() as self._group:
             writing = self._group.create_task(self._drain.run(), name="store")
             watching = self._group.create_task(self._watch(), name="clock")
@@ -203,9 +211,12 @@ class Engine:
         self.live.close()
 
     async def _watch(self) -> None:
+        """Look once a second for a step of the clock, and for what is promoted."""
         while True:
             await self.clock.sleep(_LOOK)
             self._around.life.observe()
+            if self.promotions.wishes is not self._heeded:
+                await self._heed()
 
     async def _bounded(self, closing: Any, seconds: float) -> None:
         try:
@@ -222,13 +233,38 @@ class Engine:
         if reader.source is not None:
             reader.task = self._group.create_task(self._read(reader.source), name=meter.name)
 
+    async def _heed(self) -> None:
+        """Begin to read the optional meters that are wanted now, and let go of those that are not any more."""
+        self._heeded = self.promotions.wishes
+        self._around = replace(self._around, past=Past())  # a meter that nobody wanted left no hole
+        for one in [one for one in self._readers.values() if one.meter.optional]:
+            wanted, idle = self._is_wanted(one.meter), one.source is None and isinstance(one.pulse.state, Waiting)
+            if wanted and idle:
+                self._add_meter(one.meter)
+            elif not wanted and not idle:
+                await self._let_go([one])
+                if one.source is not None:
+                    one.source.removed()
+                if self._readers.get(one.meter.name) is one:
+                    self._readers[one.meter.name] = self._reader(one.meter)
+
+    def _is_wanted(self, meter: MeterConfig) -> bool:
+        """Say whether an optional meter is promoted; one whose driver there is not is read, to say so."""
+        try:
+            declared = [metric.name for metric in self._registry.driver(meter.driver).metrics]
+        except Misconfigured:
+            return True
+        return self.promotions.wanted(*names_of(meter, declared))
+
     def _reader(self, meter: MeterConfig) -> Reader:
         """Make a meter's driver; one that cannot be made is silent, and says why."""
         pulse = Pulse(meter.name, meter.driver, meter.address, meter.every, self.clock.now())
-        if meter.optional:
+        if meter.optional and not self._is_wanted(meter):
             return Reader(meter, pulse)
         try:
-            source = Source(meter, self._registry.driver(meter.driver)(meter.options), self._around)
+            driver = self._registry.driver(meter.driver)(meter.options)
+            driver.promoted = self.promotions.wanted
+            source = Source(meter, driver, self._around)
         except Exception as error:  # noqa: BLE001 - a stranger's driver; `failure` says what it means
             meant = failure(error, hidden(meter))
             pulse.fell_silent(self.clock.now(), meant.cause, meant.text, stopped=True)
@@ -247,6 +283,9 @@ class Engine:
             source.failed(error, 0)
         finally:
             source.ended()
+        if all(one.source is not None and one.source.left for one in self._readers.values()):
+            log.info("every meter has left, so there is nothing more to do")
+            self._stop.set()
 
     async def _let_go(self, readers: Sequence[Reader]) -> None:
         tasks = [one.task for one in readers if one.task is not None and not one.task.done()]

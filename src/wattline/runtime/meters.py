@@ -182,7 +182,8 @@ def _of_driver(document: Document, place: Place, rest: dict[str, Any], registry:
         return None
     host = str(getattr(config, "host", "") or "")
     port = getattr(config, "port", None)
-    address = f"{driver}://{host}{f':{port}' if isinstance(port, int) and host else ''}"
+    line = str(getattr(config, "line", "")).removeprefix("tcp://")
+    address = f"{driver}://{host or line}{f':{port}' if isinstance(port, int) and host else ''}"
     return MeterConfig(name=_name(driver, host), driver=driver, options=config, address=address)
 
 

@@ -86,6 +86,8 @@ class Source:
         self._begun = False
         self._is_open = False
         self._receipts = Receipts() if type(driver).stored is not Driver.stored else None
+        self.left = False
+        """What was read has left for good."""
 
     @property
     def name(self) -> str:
@@ -145,6 +147,7 @@ class Source:
         meant = failure(error, self._secrets, timeout=timeout)
         self._in_a_row = self._in_a_row + 1 if (meant.cause is Cause.AUTH) == (self._cause is Cause.AUTH) else 1
         self._cause = meant.cause
+        self.left = meant.quiet
         self.around.measures.failures.add(1, meant.cause)
         changed = self.pulse.fell_silent(self.around.clock.now(), meant.cause, meant.text, stopped=meant.stops)
         self.around.onward.note(outages=self._holes.failed(meant.cause, meant.text))
@@ -167,7 +170,9 @@ class Source:
         if self._in_a_row <= 1:
             return 0.0
         longest = min(LONGEST_BACK_OFF, self.meter.every * 2.0 ** min(self._in_a_row - 2, 30))
-        return longest * random.uniform(0.5, 1.0)  # noqa: S311 - spreads retries, keeps no secret
+        wait = longest * random.uniform(0.5, 1.0)  # noqa: S311 - spreads retries, keeps no secret
+        log.debug("%s is tried again in %.1f s", self.name, wait)
+        return wait
 
     def redress(self, devices: Mapping[str, DeviceConfig]) -> None:
         """Say other things of devices from now on, without interrupting anything."""

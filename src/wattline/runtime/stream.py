@@ -1,6 +1,7 @@
 """The loop of a meter that speaks on its own: open, then take frames as they come.
 
-A stream that says nothing for longer than its timeout is taken for dead and opened again, as is one that ends.
+A stream that says nothing for longer than its timeout and its driver's patience is taken for dead and opened again, as
+is one that ends.
 """
 
 from contextlib import aclosing
@@ -16,7 +17,7 @@ async def stream(source: Source, driver: Streamed[Any]) -> None:
     """Read a meter until it must be read no more; ends by cancellation, or when the meter has stopped."""
     clock = source.around.clock
     while True:
-        limit = max(source.meter.timeout, OPEN_PATIENCE)
+        limit = max(source.meter.timeout, OPEN_PATIENCE, driver.patience)
         try:
             async with clock.timeout(limit):
                 layouts = await driver.open()
