@@ -19,8 +19,8 @@ _MOST: Final = 2048
 """Fields of a line: more is no frame."""
 _DIGITS: Final = 6
 """Decimals of a second that are kept: a stamp is a whole microsecond."""
-_SECONDS: Final = 11
-"""Digits of the seconds."""
+_LAST: Final = 9_000_000_000
+"""Seconds beyond which a stamp is none (the year 2255): int64 nanoseconds end soon after."""
 
 
 class Row(NamedTuple):
@@ -64,7 +64,7 @@ class Reader:
 def _time(text: bytes) -> int | None:
     """Return epoch seconds as ns, cut to a whole microsecond, without a float between."""
     seconds, _, decimals = text.strip().partition(b".")
-    if not seconds.isdigit() or len(seconds) > _SECONDS or not (decimals or b"0").isdigit():
+    if not seconds.isdigit() or len(seconds) > 10 or int(seconds) > _LAST or not (decimals or b"0").isdigit():
         return None
     return int(seconds) * NANOSECONDS + int(decimals[:_DIGITS].ljust(_DIGITS, b"0")) * 1000
 

@@ -329,7 +329,14 @@ def test_an_address_names_the_source(address, path, command):
 
 
 @settings(deadline=None)
-@given(lines=st.lists(st.binary(max_size=60) | st.sampled_from([b"0,0,1.5,OK,1,2", b"0,0,2,OK,1e400,_"])))
+@given(
+    lines=st.lists(
+        st.binary(max_size=60)
+        | st.sampled_from(
+            [b"0,0,1.5,OK,1,2", b"0,0,2,OK,1e400,_", b"0,0,99999999999,OK,1", b"9999999999,true,1,1,1,1,1,1,1,1,1,1,1"]
+        )
+    )
+)
 @pytest.mark.parametrize("version", [2, 3])
 def test_any_lines_give_frames_or_nothing(version, lines):
     seconds = seconds_of(version=version, electrical=True)
