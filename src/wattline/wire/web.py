@@ -48,7 +48,7 @@ class Reply(NamedTuple):
         """Return the JSON that came as plain values. Raises Malformed."""
         try:
             return msgspec.json.decode(self.content)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise Malformed(f"{self.url} answers what is no JSON: {error}") from error
 
 
