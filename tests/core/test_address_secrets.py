@@ -33,3 +33,8 @@ def test_a_password_that_ends_the_host_early_is_refused_and_not_looked_up_as_a_h
     assert "hun" not in str(caught.value)
     assert Url.parse("prometheus://user:hun%2Fter2@h:80/x").password.reveal() == "hun/ter2"
     assert Url.parse("snmp://h/1.3?priv_password=a@b").host == "h"
+
+
+def test_a_scheme_may_have_an_underscore():
+    url = Url.parse("json_path://me:secret@host:81/page?a=b#c")
+    assert (url.scheme, url.host, url.port, url.path, url.fragment) == ("json_path", "host", 81, "page", "c")

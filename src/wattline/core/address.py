@@ -68,7 +68,7 @@ class Url(Struct, frozen=True):
                 "and where no user is meant, @ as %40"
             )
         try:
-            parts = urlsplit(text)
+            parts = urlsplit(f"driver{text.removeprefix(scheme)}")  # urlsplit finds no scheme with an underscore
             port = parts.port
         except ValueError as error:
             raise Misconfigured(f"{hide_password(text)!r} is no address: {error}") from error

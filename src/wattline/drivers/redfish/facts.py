@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
-from wattline.plugin import Kind, Malformed, Metric, Scale, Unit
+from wattline.core.tree import number
+from wattline.plugin import Kind, Metric, Scale, Unit
 
 POWER: Final = Metric("power_watts", Unit.WATT, Kind.GAUGE, "Power drawn now; with `side`, power given to a side.")
 ENERGY: Final = Metric("energy_joules", Unit.JOULE, Kind.COUNTER, "Energy drawn since the register began.")
@@ -56,44 +57,9 @@ def of(part: str, metric: Metric, given: Any, *, scale: Scale = ONE, labels: Lab
     return [Fact(Key(part, metric, labels), value, scale, step)]
 
 
-def number(given: Any, scale: Scale = ONE) -> float | None:
-    """Return a JSON number, or a text of one, in base units; None for everything else."""
-    if isinstance(given, bool) or not isinstance(given, int | float | str):
-        return None
-    try:
-        value = scale.base(given)
-    except (Malformed, OverflowError):
-        return None
-    return value if abs(value) < float("inf") else None
-
-
 def positive(facts: Iterable[Fact]) -> list[Fact]:
     """Leave out watts of 0: what draws nothing answers nothing, so it is a meter that is not there."""
     return [fact for fact in facts if fact.value > 0 or fact.key.metric is not POWER]
-
-
-def at(body: Any, *path: str | int) -> Any:
-    """Return what stands at a place in JSON; None where there is no such place."""
-    for step in path:
-        if isinstance(body, dict):
-            body = body.get(step)
-        elif isinstance(body, list) and isinstance(step, int) and -len(body) <= step < len(body):
-            body = body[step]
-        else:
-            return None
-    return body
-
-
-def dicts(value: Any) -> list[dict[str, Any]]:
-    """Return the objects of a JSON list, each at its place; what is no object is an empty one."""
-    return [one if isinstance(one, dict) else {} for one in value] if isinstance(value, list) else []
-
-
-def text(value: Any) -> str:
-    """Return a JSON text, or the digits of a number; empty for everything else."""
-    if isinstance(value, str):
-        return value.strip()
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""
 
 
 def apart(facts: Sequence[Fact]) -> list[Fact]:

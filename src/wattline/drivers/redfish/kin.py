@@ -10,7 +10,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from wattline.drivers.redfish.facts import at, text
+from wattline.core.tree import at, text
 from wattline.wire.redfish import Body, itself, link, target
 
 _RANKS: Final = {"Zone": 1, "Module": 2, "Card": 2, "Cartridge": 2, "Drawer": 2, "Expander": 2, "Component": 2}

@@ -9,9 +9,10 @@ from typing import Final, TypeVar
 
 from msgspec import Struct
 
+from wattline.core.tree import at, dicts, text
 from wattline.drivers.redfish import facts
 from wattline.drivers.redfish.config import RedfishConfig
-from wattline.drivers.redfish.facts import Fact, text
+from wattline.drivers.redfish.facts import Fact
 from wattline.drivers.redfish.kin import Chassis, kin
 from wattline.drivers.redfish.resources import (
     Reader,
@@ -186,7 +187,7 @@ class _Survey:
     @property
     def _expands(self) -> bool:
         """Whether the service says that it can put members in place of their links."""
-        return facts.at(self._service.root, "ProtocolFeaturesSupported", "ExpandQuery", "NoLinks") is True
+        return at(self._service.root, "ProtocolFeaturesSupported", "ExpandQuery", "NoLinks") is True
 
     def _worth_asking(self, paths: Sequence[str]) -> list[str]:
         """Return the sensors that are asked for one by one: those with a known name, with `parts` all of power."""
@@ -276,4 +277,4 @@ def _parts_of(read: Reader) -> Reader:
 
 
 def _chassis_of(body: Body) -> list[str]:
-    return [itself(one) for one in facts.dicts(facts.at(body, "Links", "Chassis"))]
+    return [itself(one) for one in dicts(at(body, "Links", "Chassis"))]

@@ -12,8 +12,9 @@ import re
 from collections.abc import Callable
 from typing import Final
 
+from wattline.core.tree import at, dicts, number, text
 from wattline.drivers.redfish import facts
-from wattline.drivers.redfish.facts import Fact, Key, at, dicts, number, of, positive, text
+from wattline.drivers.redfish.facts import Fact, Key, of, positive
 from wattline.drivers.redfish.vendors import OWN_POWER, SENSORS, UNSOUND, OwnPower
 from wattline.plugin import Metric, Scale
 from wattline.wire.redfish import Body
