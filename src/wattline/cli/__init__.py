@@ -23,6 +23,7 @@ _COMMANDS: Final = {
     "top": "Show devices by watts, live, in the terminal.",
     "load": "Load samples from Parquet, Arrow, CSV or NDJSON files.",
     "dump": "Write samples to Parquet, Arrow, CSV or NDJSON.",
+    "bridge": "Show what is metered to clients of other systems.",
     "store": "Look into the store: stats, verify, compact.",
     "new": "Write the files of a new driver.",
     "bench": "Measure Wattline against its peers on this machine.",
