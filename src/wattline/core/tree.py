@@ -54,7 +54,8 @@ def number(given: Any, scale: Scale = IDENTITY) -> float | None:
     if isinstance(given, bool) or not isinstance(given, int | float | str):
         return None
     try:
-        value = scale.base(given)
+        # A number in base units is itself; only what is scaled needs the exact arithmetic of decimals.
+        value = float(given) if scale == IDENTITY and not isinstance(given, str) else scale.base(given)
     except (Malformed, OverflowError):
         return None
     return value if abs(value) < float("inf") else None

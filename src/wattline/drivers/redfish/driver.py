@@ -58,14 +58,18 @@ class Redfish(Polled[RedfishConfig]):
 
     async def open(self) -> Sequence[Layout]:
         """Log in and look through the tree; what is there is seen at the first read."""
-        config = self.config
-        web = Web(config.root, wait=config.wait, limit=int(config.limit_mib * 2**20), tls=config.trust())
-        self._service = Service(web, config.user, config.password.reveal(), config.login)
+        self._service = self.connect()
         await self._service.open()
-        self._plan = await make_plan(self._service, config)
+        self._plan = await make_plan(self._service, self.config)
         self._warmed, self._failing = 0, frozenset()
         self._columns, self._power, self._temperature = {}, self._roster(), self._roster()
         return []
+
+    def connect(self) -> Service:
+        """Return the service that the options name, not open yet."""
+        config = self.config
+        web = Web(config.root, wait=config.wait, limit=int(config.limit_mib * 2**20), tls=config.trust())
+        return Service(web, config.user, config.password.reveal(), config.login)
 
     async def read(self, now: int) -> Sequence[Frame]:
         """Ask for the power of every chassis, and for temperatures where they are due."""

@@ -1,11 +1,14 @@
 """Redfish services: users and sessions, TLS, pages, ETags, and services that go wrong and come back."""
 
 import asyncio
+import contextlib
 import json
 import logging
 from contextlib import asynccontextmanager
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from wattline.drivers.redfish.config import RedfishConfig
 from wattline.drivers.redfish.driver import Redfish
@@ -14,6 +17,8 @@ from wattline.testing.certificate import Certificate
 from wattline.testing.recordings import redfish as recordings
 from wattline.testing.recordings.reading import readings_of
 from wattline.testing.redfish import Bmc, Fault, tree
+from wattline.wire.redfish import Service
+from wattline.wire.web import Reply
 
 NOW = 1_795_184_315_000_000_000
 SECOND = 1_000_000_000
@@ -208,6 +213,74 @@ async def test_a_cancelled_reading_can_be_repeated():
                 await driver.read(NOW)
         bmc.fault = Fault.NONE
         assert watts(await driver.read(NOW)) == {"bmc": 344}
+
+
+class Answers:
+    """A web of JSON without a socket; what it does not know is not there."""
+
+    root = "http://h"
+
+    def __init__(self, bodies):
+        self.bodies = bodies
+
+    async def open(self):
+        pass
+
+    async def close(self):
+        pass
+
+    async def ask(self, path, *, method="GET", headers=None, body=None):
+        found = self.bodies.get(path.partition("?")[0].rstrip("/"))
+        return Reply(path, 200 if found is not None else 404, "", {}, json.dumps(found).encode())
+
+
+WHOLE = tree(
+    ("1", {"EnvironmentMetrics": {"PowerWatts": {"Reading": 1}}, "Power": consumed(2), "Thermal": INLET,
+           "Sensors": {"Members": [{"Id": "TotalPower", "Reading": 3, "ReadingType": "Power"}]},
+           "PowerSubsystem": {"PowerSupplies": {"@odata.id": f"{ONE}/PS"}}}, {}),
+    ("2", {"Power": consumed(4)}, {"ChassisType": "Module", "Links": {"ContainedBy": {"@odata.id": ONE}}}),
+    PowerEquipment={"@odata.id": f"{V1}/PE"},
+) | {
+    f"{ONE}/PS": {"Members": [{"@odata.id": f"{ONE}/PS/1"}]},
+    f"{ONE}/PS/1": {"Id": "1", "Metrics": {"@odata.id": f"{ONE}/PS/1/M"}},
+    f"{ONE}/PS/1/M": {"InputPowerWatts": {"Reading": 5}},
+    f"{V1}/PE": {"RackPDUs": {"@odata.id": f"{V1}/PE/R"}},
+    f"{V1}/PE/R": {"Members": [{"@odata.id": f"{V1}/PE/R/1"}]},
+    f"{V1}/PE/R/1": {"Id": "1", "Metrics": {"@odata.id": f"{V1}/PE/R/1/M"}, "Outlets": {"@odata.id": f"{V1}/PE/R/1/O"}},
+    f"{V1}/PE/R/1/M": {"PowerWatts": {"Reading": 6}},
+    f"{V1}/PE/R/1/O": {"Members": [{"@odata.id": f"{V1}/PE/R/1/M"}]},
+}  # fmt: skip
+ODD = [None, 5, "x", "//[", [], [None], [[]], {}, {"@odata.id": 7}, {"@odata.id": "http://[::1"}, {"Reading": {}}, True]
+
+
+def places(value, path=()):
+    """Return the path of everything in a JSON value but the value itself."""
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [place for key, one in pairs for place in [(*path, key), *places(one, (*path, key))]]
+
+
+@given(st.data(), st.booleans(), st.booleans())
+@settings(max_examples=100, deadline=None)
+def test_a_tree_with_anything_anywhere_is_read_or_malformed(data, parts, supplies):
+    bodies = json.loads(json.dumps(WHOLE))
+    for _ in range(data.draw(st.integers(0, 4))):
+        *above, last = data.draw(st.sampled_from(places(bodies)))
+        holder = bodies
+        for step in above:
+            holder = holder[step]
+        holder[last] = json.loads(json.dumps(data.draw(st.sampled_from(ODD))))
+
+    async def read():
+        driver = Redfish(RedfishConfig.of("t", {"host": "h", "parts": parts, "supplies": supplies}))
+        driver.connect = lambda: Service(Answers(bodies))
+        try:
+            await driver.open()
+            return readings_of(await driver.read(NOW))
+        finally:
+            await driver.close()
+
+    with contextlib.suppress(Malformed, Unreachable):
+        assert all(abs(one.value) < float("inf") for one in asyncio.run(read()))
 
 
 async def test_a_hundred_services_in_one_process():

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from wattline.drivers.redfish.config import RedfishConfig
 from wattline.drivers.redfish.driver import Redfish
+from wattline.errors import Malformed
 from wattline.testing.recordings.reading import Reading, readings_of
 from wattline.testing.redfish import Bmc
 
@@ -33,7 +34,7 @@ def matches(path: Path) -> bool:
 
 
 def readings(path: Path) -> list[Reading]:
-    """Return what the driver reads of a bundle, parts and supplies among it, at one poll."""
+    """Return what the driver reads of a bundle, parts and supplies too; nothing where nothing tells power."""
     return asyncio.run(_read(resources_of(json.loads(path.read_text()))))
 
 
@@ -41,9 +42,10 @@ def resources_of(held: Mapping[str, Any]) -> dict[str, Any]:
     """Return resources by path, with a root and a collection of chassis."""
     placed: dict[str, Any] = {}
     for name, body in _given(held).items():
-        own = body.get("@odata.id") if isinstance(body, dict) else None
-        path = name if name.startswith(_ROOT) or not isinstance(own, str) else own
         if isinstance(body, dict) and "error" not in body:
+            path = name if name.startswith(_ROOT) else str(body.get("@odata.id", name)).rstrip("/")
+            if "PowerControl" in body and (path in placed or not path.startswith(_ROOT)):
+                path = f"{_CHASSIS}/{name.strip('/').replace('/', '-')}/Power"
             placed[path.rstrip("/")] = body
     for path in [path for path in placed if path.endswith("/Power")]:
         chassis = path.removesuffix("/Power")
@@ -70,5 +72,7 @@ async def _read(resources: Mapping[str, Any]) -> list[Reading]:
         try:
             await driver.open()
             return readings_of(await driver.read(_NOW))
+        except Malformed:
+            return []
         finally:
             await driver.close()
