@@ -381,6 +381,31 @@ async def test_what_a_vendor_does_otherwise(power, says):
     assert watts(await read(tree(("1", {"Power": power, "Thermal": INLET})))) == says
 
 
+@pytest.mark.parametrize(
+    ("name", "part", "side"),
+    [
+        ("total_power_in", "", ""), ("total_power_out", "", "output"), ("chassis_input_power", "", ""),
+        ("chassis_output_power", "", "output"), ("total_power_in_B", "phase-B", ""),
+        ("ChassisVoltageRegulator0InputPower", "", ""), ("HGX_Chassis_0_TotalHSC_Power_0", "", ""),
+        ("PWR_SYSTEM", "", ""), ("PWR_PSU3", "psu-3", ""), ("SystemBoardPwrConsumption", "", ""),
+        ("TotalPower", "", ""),
+        ("Rectifier2InputPower", "psu-2", ""), ("Rectifier2OutputPower", "psu-2", "output"),
+        ("PSU.Slot.1_InputPower", "psu-1", ""), ("PSU.Slot.1_OutputPower", "psu-1", "output"),
+        ("ps4_input_power", "psu-4", ""), ("ps4_output_power", "psu-4", "output"), ("p0_pin", "psu-0", ""),
+        ("p0_pout", "psu-0", "output"), ("PS1InputPower", "psu-1", ""), ("PS1OutputPower", "psu-1", "output"),
+        ("CPU0VoltageRegulator2OutputPower", "CPU0VoltageRegulator2OutputPower", ""),
+    ],
+)  # fmt: skip
+def test_what_the_name_of_a_sensor_says(name, part, side):
+    [fact] = resources.sensors("1")(sensor(name, "Power", 5))
+    assert (fact.key.part, fact.key.labels) == (part, (("side", side),) if side else ())
+
+
+@pytest.mark.parametrize("name", ["ps1_energy_in", "ps1_energy_out", "ps2_standby_output_power"])
+def test_sensors_that_tell_nothing_sound_are_not_read(name):
+    assert resources.sensors("1")(sensor(name, "EnergyJoules", 5)) == []
+
+
 async def test_ilo_4_links_by_href():
     rest = "/rest/v1/Chassis"
     placed = {
