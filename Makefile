@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-SERVERS := snmpd snmp prometheus-node-exporter prometheus chromium nut-server mosquitto
+SERVERS := snmpd snmp prometheus-node-exporter prometheus chromium nut-server mosquitto openssl
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test check format bench

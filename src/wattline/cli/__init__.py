@@ -24,6 +24,7 @@ _COMMANDS: Final = {
     "promote": "Ask for optional metrics of a device, and for every frame of a fast one.",
     "load": "Load samples from Parquet, Arrow, CSV or NDJSON files.",
     "dump": "Write samples to Parquet, Arrow, CSV or NDJSON.",
+    "bridge": "Show what is metered to clients of other systems.",
     "store": "Look into the store: stats, verify, compact.",
     "new": "Write the files of a new driver.",
     "bench": "Measure Wattline against its peers on this machine.",
