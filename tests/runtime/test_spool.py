@@ -120,7 +120,7 @@ def test_a_torn_tail_is_cut_and_later_ones_are_kept(tmp_path):
         (tmp_path / "delivered").unlink()
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
 @given(at=st.floats(0, 1), length=st.integers(1, 400), seed=st.integers(0, 2**32))
 def test_garbage_in_the_middle_costs_only_what_it_covers(tmp_path_factory, at, length, seed):
     folder = tmp_path_factory.mktemp("spool")
