@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-SERVERS := snmpd snmp prometheus-node-exporter prometheus chromium
+SERVERS := snmpd snmp prometheus-node-exporter prometheus chromium openipmi ipmitool freeipmi-tools
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test check format bench
