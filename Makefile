@@ -34,5 +34,5 @@ format: setup  ## put the code into the house style
 	@$(BIN)/ruff format .
 
 bench: setup  ## measure against peers; one table
-	@scripts/servers snmpd snmp libsnmp-dev gcc prometheus-snmp-exporter postgresql
+	@scripts/servers snmpd snmp libsnmp-dev gcc prometheus-snmp-exporter postgresql ipmitool freeipmi-tools
 	@$(BIN)/wattline bench

@@ -20,6 +20,7 @@ PARTS: Final = {
     "pages": "exposition pages",
     "sweep": "processes of this host",
     "polls": "SNMP, polled to stored",
+    "bmcs": "IPMI, polled to stored",
     "durable": "the store",
     "answers": "answers of the API",
 }
@@ -31,8 +32,8 @@ def bench(parts: tuple[str, ...]) -> None:
     """Measure Wattline against its peers on this machine, and print one table.
 
     Figures are CPU seconds or times of interleaved runs, medians; machines differ, so read the ratios. PARTS are
-    pages, sweep, polls, durable, answers; without any, all of them. The peers are net-snmp, snmp_exporter, PostgreSQL,
-    psutil and prometheus_client; a part whose peer is not installed says so.
+    pages, sweep, polls, bmcs, durable, answers; without any, all of them. The peers are net-snmp, snmp_exporter,
+    ipmitool, FreeIPMI, pyghmi, PostgreSQL, psutil and prometheus_client; a part whose peer is not installed says so.
 
     \b
     Examples:

@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from typing import Any, Final, Protocol
 from weakref import WeakKeyDictionary
 
+LOGINS: Final = 64
+"""Most logins at one time."""
 IPMI: Final = b"\x06\x00\xff\x07"
 ASF: Final = b"\x06\x00\xff\x06"
 
@@ -63,6 +65,8 @@ class Post(asyncio.DatagramProtocol):
         self._waiting: dict[tuple[str, int], list[Recipient]] = {}
         self._transport: asyncio.DatagramTransport | None = None
         self._members = 0
+        self.logins = asyncio.Semaphore(LOGINS)
+        """To be held by who logs in, once somebody has answered there."""
 
     @classmethod
     async def join(cls, family: int) -> "Post":

@@ -65,18 +65,18 @@ class Ipmi(Polled[IpmiConfig]):
     async def read(self, now: int) -> Sequence[Frame]:
         """Ask for DCMI power and each sensor, one after another; log in again where the session is gone."""
         try:
-            return [await self._poll(now)]
+            return await self._poll(now)
         except Unreachable:
             if not self._session.is_warm:
                 raise
             await self._session.login()
-            return [await self._poll(now)]
+            return await self._poll(now)
 
     async def close(self) -> None:
         """End the session."""
         await self._session.close()
 
-    async def _poll(self, now: int) -> Frame:
+    async def _poll(self, now: int) -> Sequence[Frame]:
         self._planned = self._planned or now
         if self._readout is None or now - self._planned >= self.config.refresh * _SECOND:
             await self._plan()
@@ -88,26 +88,30 @@ class Ipmi(Polled[IpmiConfig]):
         frame = readout.frame(power, levels, self._factors)
         if frame is None:
             raise Malformed(f"{self._session.name} answers, but none of what is read has a value now")
-        return frame
+        return [frame]
 
     async def _plan(self) -> Readout:
         """Return what is read; made anew when the controller or its records are others than before."""
-        controller = read_device_id(self._good(await self._session.ask(DEVICE_ID, self._route), "Get Device ID"))
-        power = None
-        if "power" in self.config.quantities or not (self.config.sensors or self.config.quantities):
+        config, power = self.config, None
+        if "power" in config.quantities or not (config.sensors or config.quantities):
             power = await self._power()
+        if power is not None and not config.quantities:
+            return self._made(power, _NOTHING, b"power")
+        controller = read_device_id(self._good(await self._session.ask(DEVICE_ID, self._route), "Get Device ID"))
         records = Repository(self._session, controller, self._route)
-        wants_records = bool(self.config.sensors or self.config.quantities or power is None)
-        stamp = bytes((power is not None,)) + controller.manufacturer.to_bytes(3, "big")
-        stamp += await records.stamp() if wants_records else b""
+        stamp = bytes((power is not None,)) + controller.manufacturer.to_bytes(3, "big") + await records.stamp()
+        if self._readout is not None and stamp == self._stamp:
+            return self._readout
+        return self._made(power, self._choose(await records.sensors(), controller), stamp)
+
+    def _made(self, power: Power | None, choice: Choice, stamp: bytes) -> Readout:
         if self._readout is None or stamp != self._stamp:
-            choice = self._choose(await records.sensors(), controller, power) if wants_records else _NOTHING
             self._readout = Readout(self.config.device or self.config.host, power, choice)
             self._factors.clear()
             self._stamp, self._has_power = stamp, power is not None
         return self._readout
 
-    def _choose(self, sensors: Sequence[Sensor], controller: Controller, power: Power | None) -> Choice:
+    def _choose(self, sensors: Sequence[Sensor], controller: Controller) -> Choice:
         try:
             if self.config.sensors:
                 return named(self.config.sensors, sensors, add_up=self.config.sum)

@@ -68,11 +68,12 @@ class Readout:
             steady = power is not None and power.active and power.window == self._window
             row.append(float(power.average) if power and steady else None)
         row += numbers
+        if None not in row:
+            return Frame(self.layout, np.array(row, np.float64))
         present = np.array([one is not None for one in row])
         if not present.any():
             return None
-        values = np.array([np.nan if one is None else one for one in row])
-        return Frame(self.layout, values, present=None if present.all() else present)
+        return Frame(self.layout, np.array(row, np.float64), present=present)  # None becomes NaN
 
     def _number(self, place: int, level: Level, factors: Mapping[tuple[int, int], Factors]) -> float | None:
         if level.raw is None:

@@ -61,11 +61,12 @@ class Seal:
     6.12.13). However far ahead a number is, only the other end can have signed it.
     """
 
-    __slots__ = ("_keys", "_newest", "_seen", "_sent", "_session")
+    __slots__ = ("_aes", "_keys", "_newest", "_seen", "_sent", "_session")
 
     def __init__(self, keys: Keys, session: bytes) -> None:
         """`session` is the id that the other end gave to it."""
         self._keys, self._session = keys, session
+        self._aes = algorithms.AES(keys.sealing)
         self._sent = self._newest = self._seen = 0
 
     def close(self, message: bytes) -> bytes:
@@ -74,7 +75,7 @@ class Seal:
         pad = -(len(message) + 1) % _BLOCK
         padded = message + bytes(range(1, pad + 1)) + bytes((pad,))
         start = os.urandom(_BLOCK)
-        body = start + Cipher(algorithms.AES(keys.sealing), modes.CBC(start)).encryptor().update(padded)
+        body = start + Cipher(self._aes, modes.CBC(start)).encryptor().update(padded)
         self._sent = self._sent % 0xFFFFFFFF + 1
         signed = b"".join((
             bytes((_PLUS, _ENCRYPTED | _SIGNED | MESSAGE)), self._session, self._sent.to_bytes(4, "little"),
@@ -100,7 +101,7 @@ class Seal:
         start, body = packet[_HEADER : _HEADER + _BLOCK], packet[_HEADER + _BLOCK : _HEADER + size]
         if not body or len(body) % _BLOCK or _HEADER + size + code > len(packet):
             raise Malformed("a signed packet is cut off")
-        padded = Cipher(algorithms.AES(keys.sealing), modes.CBC(start)).decryptor().update(body)
+        padded = Cipher(self._aes, modes.CBC(start)).decryptor().update(body)
         pad = padded[-1]
         if pad >= len(padded):
             raise Malformed("a signed packet is padded with more than it holds")

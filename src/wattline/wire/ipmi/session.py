@@ -12,7 +12,7 @@ import os
 import secrets
 import socket
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from wattline.errors import Denied, Malformed, Misconfigured, Unreachable
 from wattline.wire import rmcp
@@ -73,24 +73,28 @@ class Session:
         self._heard = False
         with self._open.without_session(self):
             has_kg = await self._capabilities()
-            for number in self._who.suites:
-                suite = SUITES[number]
-                if theirs := await self._opened(suite):
-                    break
-            else:
-                names = " and ".join(map(str, self._who.suites))
-                raise Misconfigured(f"{self.name} takes none of cipher suites {names}, and no other is safe")
-        self._theirs = theirs
-        try:
-            await self._prove(suite, has_kg=has_kg)
-            reply = await self.ask(Request(APP, _SET_LEVEL, bytes((self._who.level,))))
-        except BaseException:
-            self._forget()
-            raise
-        if reply.code:
-            await self.close()
-            raise Denied(f"{self.name} does not raise the session to {_LEVELS[self._who.level]} ({reply.code:#04x})")
+        # Those who are answered log in a few at a time: a thousand at once would wait until all give up.
+        async with self._open.logins:
+            try:
+                await self._shake_hands(has_kg=has_kg)
+            except BaseException:
+                self._forget()
+                raise
         self._keep = asyncio.get_running_loop().call_later(_KEEP_WARM, self._keep_warm)
+
+    async def _shake_hands(self, *, has_kg: bool) -> None:
+        for number in self._who.suites:
+            if theirs := await self._opened(SUITES[number]):
+                break
+        else:
+            names = " and ".join(map(str, self._who.suites))
+            raise Misconfigured(f"{self.name} takes none of cipher suites {names}, and no other is safe")
+        self._theirs = theirs
+        await self._prove(SUITES[number], has_kg=has_kg)
+        reply = await self.ask(Request(APP, _SET_LEVEL, bytes((self._who.level,))))
+        if reply.code:
+            self._say_goodbye()
+            raise Denied(f"{self.name} does not raise the session to {_LEVELS[self._who.level]} ({reply.code:#04x})")
 
     @property
     def is_warm(self) -> bool:
@@ -113,9 +117,7 @@ class Session:
 
     async def close(self) -> None:
         """Tell the controller that the session ends, without waiting for what it says, and let go of the socket."""
-        if self._seal is not None and self._post is not None:
-            goodbye = message.ask(Request(APP, _CLOSE, self._theirs), self._sequence)
-            self._post.send(self._seal.close(goodbye), self.address)
+        self._say_goodbye()
         self._forget()
         if self._post is not None:
             self._post.leave()
@@ -144,11 +146,8 @@ class Session:
         return self._post
 
     async def _join(self) -> None:
-        loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(max(self._wait, 1) * 5):
-                found = await loop.getaddrinfo(self._host, self._port, type=socket.SOCK_DGRAM)
-            family, *_, self.address = found[0]
+            family, *_, self.address = await self._resolve()
         except TimeoutError as error:
             raise Unreachable(f"the name server does not answer for {self._host}") from error
         except (OSError, UnicodeError) as error:
@@ -157,6 +156,18 @@ class Session:
             self._post = await rmcp.Post.join(family)
         except OSError as error:
             raise Unreachable(f"{self.name} cannot be reached from here: {error}") from error
+
+    async def _resolve(self) -> tuple[Any, ...]:
+        """Return what getaddrinfo says first; an address in digits needs no thread to be looked up in."""
+        try:
+            [first, *_] = socket.getaddrinfo(
+                self._host, self._port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST
+            )
+        except OSError:
+            async with asyncio.timeout(max(self._wait, 1) * 5):
+                found = await asyncio.get_running_loop().getaddrinfo(self._host, self._port, type=socket.SOCK_DGRAM)
+            first = found[0]
+        return first
 
     async def _capabilities(self) -> bool:
         """Make sure that it speaks IPMI 2.0; return whether it has a Kg (Get Channel Authentication Capabilities)."""
@@ -246,20 +257,34 @@ class Session:
     async def _exchange(self, write: Callable[[int], bytes], read: Callable[[bytes], T | None]) -> T:
         """Send, up to `tries` times, until `read` finds the answer in what comes."""
         loop = asyncio.get_running_loop()
-        answer: asyncio.Future[T] = loop.create_future()
-        self._answer, self._read = answer, read  # type: ignore[assignment]
-        try:
-            for attempt in range(self._tries):
-                self._open.send(write(attempt), self.address)
+        answer: asyncio.Future[T | None] = loop.create_future()
+        attempts = iter(range(self._tries))
+        timer: asyncio.TimerHandle | None = None
+
+        def send() -> None:
+            """Send, and again after `wait`; with no attempt left the answer is None. A timer is cheaper than a task."""
+            nonlocal timer
+            attempt = next(attempts, None)
+            if attempt is not None and self._post is not None:
+                self._post.send(write(attempt), self.address)
                 self._spoke = loop.time()
-                await asyncio.wait((answer,), timeout=self._wait)
-                if answer.done():
-                    return answer.result()
+                timer = loop.call_later(self._wait, send)
+            elif not answer.done():
+                answer.set_result(None)
+
+        self._answer, self._read = answer, read  # type: ignore[assignment]
+        send()
+        try:
+            found = await answer
         finally:
             self._answer, self._read = None, _nothing
-            if not answer.cancel() and not answer.cancelled():
+            if timer is not None:
+                timer.cancel()
+            if answer.done() and not answer.cancelled():
                 answer.exception()  # looked at, so that nobody complains where the wait was cancelled
-        raise Unreachable(self._silence()) from TimeoutError()  # as when the poll's own time ends first
+        if found is None:
+            raise Unreachable(self._silence()) from TimeoutError()  # as when the poll's own time ends first
+        return found
 
     def _silence(self) -> str:
         sent = "" if self._tries == 1 else f", asked {self._tries} times"
@@ -280,6 +305,11 @@ class Session:
             self._post.send(self._seal.close(message.ask(_KEEP, self._sequence)), self.address)
             self._spoke, idle = loop.time(), 0.0
         self._keep = loop.call_later(max(_KEEP_WARM / 8, _KEEP_WARM - idle), self._keep_warm)
+
+    def _say_goodbye(self) -> None:
+        if self._seal is not None and self._post is not None:
+            goodbye = message.ask(Request(APP, _CLOSE, self._theirs), self._sequence)
+            self._post.send(self._seal.close(goodbye), self.address)
 
     def _forget(self) -> None:
         """Drop the session on our side."""
