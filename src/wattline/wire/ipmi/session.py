@@ -27,6 +27,7 @@ _THIS_CHANNEL: Final = 0x0E
 _EXTENDED: Final = 0x80
 _HAS_KG: Final = 0x20
 _SEQUENCES: Final = 64
+_NOT_RAISED: Final = (0x80, 0x81)  # IPMI 2.0 section 22.18: not for this user, or not on this channel
 _LEVELS: Final = {2: "user", 3: "operator", 4: "administrator"}
 _KEEP: Final = Request(APP, 0x01)  # Get Device ID: every controller has it, and nothing changes by it
 
@@ -73,13 +74,13 @@ class Session:
         self._heard = False
         with self._open.without_session(self):
             has_kg = await self._capabilities()
-        # Those who are answered log in a few at a time: a thousand at once would wait until all give up.
-        async with self._open.logins:
-            try:
-                await self._shake_hands(has_kg=has_kg)
-            except BaseException:
-                self._forget()
-                raise
+            # Those who are answered log in a few at a time: a thousand at once would wait until all give up.
+            async with self._open.logins:
+                try:
+                    await self._shake_hands(has_kg=has_kg)
+                except BaseException:
+                    self._forget()
+                    raise
         self._keep = asyncio.get_running_loop().call_later(_KEEP_WARM, self._keep_warm)
 
     async def _shake_hands(self, *, has_kg: bool) -> None:
@@ -94,7 +95,8 @@ class Session:
         reply = await self.ask(Request(APP, _SET_LEVEL, bytes((self._who.level,))))
         if reply.code:
             self._say_goodbye()
-            raise Denied(f"{self.name} does not raise the session to {_LEVELS[self._who.level]} ({reply.code:#04x})")
+            error = Denied if reply.code in _NOT_RAISED else Unreachable
+            raise error(f"{self.name} does not raise the session to {_LEVELS[self._who.level]} ({reply.code:#04x})")
 
     @property
     def is_warm(self) -> bool:
