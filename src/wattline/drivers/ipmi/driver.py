@@ -84,6 +84,9 @@ class Ipmi(Polled[IpmiConfig]):
         readout = self._readout
         assert readout is not None
         power = await self._power() if self._has_power else None
+        if self._has_power and power is None:
+            self._readout = None  # to look again what there is
+            raise Malformed(f"{self._session.name} had DCMI power, and has none any more")
         levels = [await self._level(sensor) for sensor in readout.sensors]
         frame = readout.frame(power, levels, self._factors)
         if frame is None:

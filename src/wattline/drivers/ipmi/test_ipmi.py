@@ -345,6 +345,14 @@ async def test_behind_a_bridge_and_owned_by_a_controller_behind():
         assert await values(bmc, sensors=[4]) == {("node-1", "power_watts", "ME Power"): 9}
 
 
+async def test_power_that_is_gone_is_told_and_sensors_are_looked_for():
+    async with FakeBmc(dell(watts=410)) as bmc, opened(Ipmi(block(bmc))) as (driver, _):
+        bmc.board.watts = None
+        with pytest.raises(Malformed, match="had DCMI power, and has none any more"):
+            await driver.read(NOW)
+        assert seen(*await driver.read(NOW)) == {("node-1", "power_watts"): 412}
+
+
 async def test_a_controller_without_a_repository_has_its_own_records():
     async with FakeBmc(dell(has_repository=False, piece=16, lose_reservations=2)) as bmc:
         assert await values(bmc) == {("node-1", "power_watts"): 412}
