@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-SERVERS := snmpd snmp prometheus-node-exporter prometheus chromium nut-server mosquitto openssl
+SERVERS := snmpd snmp prometheus-node-exporter prometheus chromium nut-server mosquitto openssl openipmi ipmitool freeipmi-tools
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test check format bench
@@ -34,5 +34,5 @@ format: setup  ## put the code into the house style
 	@$(BIN)/ruff format .
 
 bench: setup  ## measure against peers; one table
-	@scripts/servers snmpd snmp libsnmp-dev gcc prometheus-snmp-exporter postgresql
+	@scripts/servers snmpd snmp libsnmp-dev gcc prometheus-snmp-exporter postgresql ipmitool freeipmi-tools
 	@$(BIN)/wattline bench

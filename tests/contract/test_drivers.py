@@ -14,6 +14,8 @@ from wattline.core.address import Url
 from wattline.drivers.sim.driver import Sim, SimConfig
 from wattline.model import Column, Kind, Layout, Metric, Series
 from wattline.plugin import DriverConfig, Frame, Polled, Streamed
+from wattline.testing.bmc import FakeBmc
+from wattline.testing.bmc_board import Board
 from wattline.testing.driver_suite import DriverSuite, check_frame, check_metric
 from wattline.testing.mbus_meter import answer_of, mbus_gateway
 from wattline.testing.powercap import Powercap
@@ -67,6 +69,9 @@ async def address(name, tmp_path, stack):
         agent = await stack.enter_async_context(ReplayAgent({}))
         agent.put("1.3.6.1.4.1.99.1.0", 230)
         return f"snmp://public@127.0.0.1:{agent.port}/1.3.6.1.4.1.99.1.0?unit=W"
+    if name == "ipmi":
+        bmc = await stack.enter_async_context(FakeBmc(Board(watts=230)))
+        return f"ipmi://meter:secret@127.0.0.1:{bmc.port}/"
     if name == "prometheus":
         return f"prometheus://127.0.0.1:{await stack.enter_async_context(page())}/metrics"
     if name == "mbus":

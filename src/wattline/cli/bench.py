@@ -21,6 +21,7 @@ PARTS: Final = {
     "sweep": "processes of this host",
     "polls": "SNMP, polled to stored",
     "wattmeters": "a wattmeter of 42 ports",
+    "bmcs": "IPMI, polled to stored",
     "durable": "the store",
     "answers": "answers of the API",
 }
@@ -32,8 +33,9 @@ def bench(parts: tuple[str, ...]) -> None:
     """Measure Wattline against its peers on this machine, and print one table.
 
     Figures are CPU seconds or times of interleaved runs, medians; machines differ, so read the ratios. PARTS are
-    pages, sweep, polls, wattmeters, durable, answers; without any, all of them. The peers are net-snmp, snmp_exporter,
-    PostgreSQL, psutil and prometheus_client; a part whose peer is not installed says so.
+    pages, sweep, polls, bmcs, wattmeters, durable, answers; without any, all of them. The peers are net-snmp,
+    snmp_exporter, ipmitool, FreeIPMI, pyghmi, PostgreSQL, psutil and prometheus_client; a part whose peer is not
+    installed says so.
 
     \b
     Examples:
