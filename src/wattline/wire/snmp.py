@@ -41,7 +41,11 @@ AUTHENTICATION: Final = {
     "md5": gufo.Md5Key, "sha": gufo.Sha1Key, "sha224": gufo.Sha224Key, "sha256": gufo.Sha256Key,
     "sha384": gufo.Sha384Key, "sha512": gufo.Sha512Key,
 }  # fmt: skip
-PRIVACY: Final = {"des": gufo.DesKey, "aes": gufo.Aes128Key, "aes192": gufo.Aes192Key, "aes256": gufo.Aes256Key}
+PRIVACY: Final = {
+    "des": gufo.DesKey, "aes": gufo.Aes128Key, "aes192": gufo.Aes192Key, "aes256": gufo.Aes256Key,
+    "aes192c": gufo.Aes192Key, "aes256c": gufo.Aes256Key,
+}  # fmt: skip
+"""A `c` stands for the key expansion of Cisco (Reeder's); without it Blumenthal's, as net-snmp has it."""
 
 _SHORTEST_PASSWORD: Final = 8  # RFC 3414 section 11.2
 _NUMBER: Final = re.compile(r"\s*([-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,3})?)\s*[^\d.,:]*$", re.ASCII)
@@ -158,6 +162,15 @@ class Agent:
             last = arcs
             found[oid[len(root) + 1 :]] = value
         raise Malformed(f"{self.name} has more than {LONGEST_TABLE} rows below {root}")
+
+    async def first(self, root: str) -> Value:
+        """Return the first value below `root`, or None where there is none."""
+        step = self._open.fetch(root)
+        try:
+            oid, value = await self._exchange(step.__anext__)
+        except (StopAsyncIteration, gufo.NoSuchInstance):
+            return None
+        return value if oid.startswith(f"{root}.") else None
 
     async def types(self, oids: Sequence[str]) -> dict[str, int]:
         """Return the `ber.Tag` of each value that is there. v3 hides them: nothing is returned then."""
@@ -316,6 +329,13 @@ def reading(value: Value) -> int | float | str | None:
     return match[1] if match else None
 
 
+def boolean(value: Value) -> int | None:
+    """Return what is on or off as 1 or 0, told as a number or as a word; None: it is neither."""
+    if isinstance(value, int):
+        return int(value != 0)
+    return {"on": 1, "true": 1, "1": 1, "off": 0, "false": 0, "0": 0}.get(text(value).lower())
+
+
 def text(value: Value) -> str:
     """Return a value as text; octets that are no UTF-8 as hexadecimal pairs."""
     if not isinstance(value, bytes):
@@ -329,7 +349,8 @@ def text(value: Value) -> str:
 def _keys(user: User) -> gufo.User:
     auth = AUTHENTICATION[user.auth](user.auth_password.encode()) if user.auth_password else None
     priv = PRIVACY[user.priv](user.priv_password.encode()) if user.priv_password else None
-    return gufo.User(user.name, auth_key=auth, priv_key=priv)
+    expansion = gufo.KeyExpansion.Cisco if user.priv.endswith("c") else gufo.KeyExpansion.Blumenthal
+    return gufo.User(user.name, auth_key=auth, priv_key=priv, key_expansion=expansion)
 
 
 async def _ask(address: str, port: int, version: int, community: bytes, oids: list[str]) -> ber.Response:

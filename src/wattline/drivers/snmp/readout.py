@@ -6,17 +6,20 @@ is larger, or came as a text or a float, is converted one by one with `Scale.bas
 
 import logging
 from collections.abc import Mapping
+from fractions import Fraction
 from operator import itemgetter
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wattline.drivers.snmp.plan import Cell, Plan
-from wattline.plugin import Frame, Layout, Values
-from wattline.wire.snmp import Value, reading, text
+from wattline.plugin import Frame, Layout, Mask, Unit, Values
+from wattline.wire.snmp import Value, text
 
 _EXACT: Final = 2.0**53
 _INTEGERS: Final = {int}
+_SLACK: Final = 1.1
 _logger = logging.getLogger(__name__)
 
 
@@ -30,6 +33,7 @@ class Readout:
         self._name = name
         self._missing: set[str] = set()
         self._unmatched: tuple[str, ...] = ()
+        self._impossible = False
         self.layout = _layout(plan)
         self._take(plan)
 
@@ -55,12 +59,16 @@ class Readout:
                 counts = ()
             if set(map(type, counts)) == _INTEGERS:
                 row = np.array(counts, np.float64)
+                present = None if self._absent is None else ~(row == self._absent).any(0)
                 row *= self._num
                 if max(row.max(), -row.min()) < _EXACT:
                     row /= self._den
+                    row[self._unsigned] = np.abs(row[self._unsigned])
                     if self._missing:
                         self._tell(set())
-                    return Frame(self.layout, row)
+                    if present is not None and present.all():
+                        present = None
+                    return Frame(self.layout, row, present=self._possible(row, present))
         return self._frame_one_by_one(answer)
 
     def _frame_one_by_one(self, answer: Mapping[str, Value]) -> Frame:
@@ -70,24 +78,48 @@ class Readout:
         missing = set()
         for place, cell in zip(self._places, self._cells, strict=True):
             value = answer.get(cell.oid)
+            if cell.guard is not None and text(answer.get(cell.guard.oid)) not in cell.guard.says:
+                continue
             if value is not None and cell.is_text:
                 row[place], present[place], texts[place] = 0, True, (text(value),)
-            elif (number := reading(value)) is None:
-                missing.add(cell.oid)
-            elif (base := _base(number, cell)) is not None:
+            elif (base := _base(cell, answer)) is not None:
                 row[place], present[place] = base, True
+            elif not cell.is_told(value):
+                missing.add(cell.oid)
         self._tell(missing)
-        return Frame(self.layout, row, present=None if present.all() else present, texts=texts)
+        row[self._unsigned] = np.abs(row[self._unsigned])
+        mask = self._possible(row, None if present.all() else present)
+        return Frame(self.layout, row, present=mask, texts=texts)
+
+    def _possible(self, row: Values, present: Mask | None) -> Mask | None:
+        """Leave out watts that exceed the volt-amperes beside them, and these: one of the two is no such thing."""
+        if self._pairs is None:
+            return present
+        watts, apparent, slack = self._pairs
+        wrong = np.abs(row[watts]) > _SLACK * np.abs(row[apparent]) + slack
+        if present is not None:
+            wrong &= present[watts] & present[apparent]
+        if wrong.any():
+            if not self._impossible:
+                first = self.layout.series[watts[wrong][0]].device
+                _logger.warning("%s tells more watts than volt-amperes of %s; neither is read", self._name, first)
+            present = np.ones(len(row), bool) if present is None else present
+            present[watts[wrong]] = present[apparent[wrong]] = False
+        self._impossible = bool(wrong.any())
+        return present
 
     def _take(self, plan: Plan) -> None:
         self._cells = plan.cells
         place = {series: i for i, series in enumerate(self.layout.series)}
         self._places = [place[cell.series] for cell in plan.cells]
         whole = self._places == list(range(len(self.layout))) and len(self._places) > 1
-        simple = whole and not any(cell.absent or cell.is_text for cell in plan.cells)
+        simple = whole and all(cell.is_simple for cell in plan.cells)
         self._pick: itemgetter[Any] | None = itemgetter(*(cell.oid for cell in plan.cells)) if simple else None
         self._num = _factors(plan, "num")
         self._den = _factors(plan, "den")
+        self._unsigned = [at for at, cell in zip(self._places, plan.cells, strict=True) if cell.is_unsigned]
+        self._absent = _absent(plan)
+        self._pairs = _pairs(self.layout)
         if plan.unmatched != self._unmatched and plan.unmatched:
             _logger.warning("%s: nothing is found for %s", self._name, ", ".join(plan.unmatched))
         self._unmatched = plan.unmatched
@@ -100,12 +132,16 @@ class Readout:
         self._missing = missing
 
 
-def _base(number: float | str, cell: Cell) -> float | None:
-    if cell.absent and float(number) in cell.absent:
+def _base(cell: Cell, answer: Mapping[str, Value]) -> float | None:
+    counts = [cell.says(answer.get(oid)) for oid in (cell.oid, *cell.more)]
+    if None in counts:
         return None
     try:
-        return cell.column.scale.base(number)
-    except OverflowError:  # a text of a number that no float can hold
+        if cell.zero:
+            shifted = (Fraction(str(counts[0])) - cell.zero) * cell.column.scale.num / cell.column.scale.den
+            return shifted.numerator / shifted.denominator
+        return sum(cell.column.scale.base(count) for count in counts if count is not None)
+    except (OverflowError, ValueError):  # a text of a number that no float can hold; a float that is none
         return None
 
 
@@ -115,3 +151,28 @@ def _layout(plan: Plan) -> Layout:
 
 def _factors(plan: Plan, part: str) -> Values:
     return np.array([getattr(cell.column.scale, part) for cell in plan.cells], np.float64)
+
+
+def _absent(plan: Plan) -> Values | None:
+    """Return the counts that mean nothing as float64[m, k], the m-th of each cell in a row; None: there are none."""
+    most = max((len(cell.absent) for cell in plan.cells), default=0)
+    if not most:
+        return None
+    table = np.full((most, len(plan.cells)), np.nan)
+    for i, cell in enumerate(plan.cells):
+        table[: len(cell.absent), i] = sorted(cell.absent)
+    return table
+
+
+def _pairs(layout: Layout) -> tuple[NDArray[np.intp], NDArray[np.intp], Values] | None:
+    """Return the places of watts and of the volt-amperes of the same thing, and how far two counts may be apart."""
+    plain = {(s.device, s.labels): i for i, s in enumerate(layout.series) if s.metric.name == "apparent_power_va"}
+    found = [
+        (i, plain[s.device, s.labels])
+        for i, s in enumerate(layout.series)
+        if s.metric.unit is Unit.WATT and s.metric.name == "power_watts" and (s.device, s.labels) in plain
+    ]
+    if not found:
+        return None
+    steps = [2 * (layout.columns[w].scale.base(1) + layout.columns[a].scale.base(1)) for w, a in found]
+    return np.array([w for w, _ in found]), np.array([a for _, a in found]), np.array(steps)
