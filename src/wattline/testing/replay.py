@@ -162,7 +162,7 @@ def _walked(path: Path) -> dict[str, tuple[int, bytes]]:
     for line in _JOINED.split(path.read_text("utf-8")):
         oid, equals, said = line.strip().partition(" = ")
         kind, colon, text = said.partition(": ")
-        if not equals or not OID.fullmatch(oid.lstrip(".")):
+        if not equals or said.startswith("No ") or not OID.fullmatch(oid.lstrip(".")):
             continue
         if not colon:
             kind, text = ("STRING", said.partition(":")[2]) if ":" in said else ("INTEGER", said)

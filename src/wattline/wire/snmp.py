@@ -325,7 +325,11 @@ def reading(value: Value) -> int | float | str | None:
         except ValueError:
             return None
         return float(str(number))  # the double that prints as the float does: 0.1, not 0.10000000149
-    match = _NUMBER.match(value.rstrip(b"\0").decode("utf-8", "replace"))
+    try:
+        said = value.rstrip(b"\0").decode().strip()
+    except UnicodeDecodeError:
+        return None
+    match = _NUMBER.match(said) if said.isprintable() else None  # a MAC address may begin with a digit
     return match[1] if match else None
 
 

@@ -136,7 +136,8 @@ async def _singles(single: Single, walks: Walks, own: str) -> list[Place]:
     if match is None and not single.subtree:
         return [Place(oid, single, device, single.labels, trail)]
     if match is None:
-        leaves = (f"{oid}.{index}" for index, value in (await walks.rows(oid)).items() if reading(value) is not None)
+        told = boolean if single.unit == BOOLEAN else reading
+        leaves = (f"{oid}.{index}" for index, value in (await walks.rows(oid)).items() if told(value) is not None)
         return [Place(leaf, single, device, {**single.labels, "oid": leaf}, trail) for leaf in leaves]
     prefix, table, wanted, suffix = match.groups()
     for index, value in (await walks.rows(table)).items():
