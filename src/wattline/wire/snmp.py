@@ -34,6 +34,9 @@ Value = int | float | str | bytes | None
 WINDOW: Final = 32
 """Most requests in flight to one address, all sessions together: a burst beyond that overruns a socket's buffer."""
 
+AT_ONCE: Final = 64
+"""Most agents that are begun with at one time: of a thousand that share a slow CPU none would be ready in time."""
+
 LONGEST_TABLE: Final = 20_000
 """Rows after which a walk is taken for one that never ends."""
 
@@ -55,6 +58,13 @@ T = TypeVar("T")
 _windows: WeakKeyDictionary[asyncio.AbstractEventLoop, WeakValueDictionary[tuple[str, int], asyncio.Semaphore]] = (
     WeakKeyDictionary()
 )
+
+_begun: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+
+
+def opening() -> asyncio.Semaphore:
+    """Return what admits `AT_ONCE` tasks of this loop."""
+    return _begun.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(AT_ONCE))
 
 
 class Community(Struct, frozen=True):

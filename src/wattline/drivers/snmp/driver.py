@@ -15,7 +15,7 @@ from wattline.drivers.snmp.plan import Plan, make_plan, plan_of_profile
 from wattline.drivers.snmp.profile import profile
 from wattline.drivers.snmp.readout import Readout
 from wattline.plugin import Frame, Layout, Malformed, Polled
-from wattline.wire.snmp import Agent, Poll
+from wattline.wire.snmp import Agent, Poll, opening
 
 _SECOND: Final = 1_000_000_000
 _TIME_WINDOW: Final = 100 * _SECOND
@@ -40,8 +40,9 @@ class Snmp(Polled[SnmpConfig]):
 
     async def open(self) -> Sequence[Layout]:
         """Resolve the name, show the user (v3), walk tables and templates."""
-        await self._agent.connect()
-        await self._plan()
+        async with opening():
+            await self._agent.connect()
+            await self._plan()
         self._planned = self._asked = self._renewed = 0
         return [self._readout.layout] if self._readout else []
 
@@ -62,8 +63,8 @@ class Snmp(Polled[SnmpConfig]):
         if now - (self._asked or now) > _TIME_WINDOW:
             await self._agent.refresh()
         if now - self._planned >= self.config.refresh * _SECOND and self._walks:
+            self._planned = now  # before: an agent that walks too slowly for a poll is not walked at every one
             await self._plan()
-            self._planned = now
         if now - self._renewed >= _REFUSAL:
             self._renewed = now
             if self._poll.refused:

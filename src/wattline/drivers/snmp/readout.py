@@ -63,7 +63,8 @@ class Readout:
                 row *= self._num
                 if max(row.max(), -row.min()) < _EXACT:
                     row /= self._den
-                    row[self._unsigned] = np.abs(row[self._unsigned])
+                    if self._unsigned:
+                        row[self._unsigned] = np.abs(row[self._unsigned])
                     if self._missing:
                         self._tell(set())
                     if present is not None and present.all():

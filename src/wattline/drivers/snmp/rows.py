@@ -37,6 +37,7 @@ class Walks:
     def __init__(self, agent: Agent) -> None:
         self._agent = agent
         self._known: dict[str, Mapping[str, Value]] = {}
+        self._scalars: dict[str, Value] = {}
 
     async def rows(self, root: str) -> Mapping[str, Value]:
         """Return index to value of what stands below an OID."""
@@ -64,12 +65,14 @@ class Walks:
         found = await self.rows(root)
         if not found:
             scalar = root.lstrip(".")
-            return scalar, (await self.scalars([scalar])).get(scalar)
+            if scalar not in self._scalars:
+                self._scalars[scalar] = (await self.scalars([scalar])).get(scalar)
+            return scalar, self._scalars[scalar]
         arcs = index.split(".")
         for n in range(len(arcs), 0, -1):
             if (shorter := ".".join(arcs[:n])) in found:
                 return f"{root.lstrip('.')}.{shorter}", found[shorter]
-        return (f"{root.lstrip('.')}.0", found["0"]) if list(found) == ["0"] else ("", None)
+        return (f"{root.lstrip('.')}.0", found["0"]) if len(found) == 1 and "0" in found else ("", None)
 
 
 async def lone_parts(tables: Sequence[Table], walks: Walks) -> frozenset[str]:
