@@ -9,6 +9,7 @@ What had to be known of gufo-snmp 0.13, each seen by trying:
 - After an agent's restart a v3 session is silent for ever (engine boots and time, RFC 3414 section 3.2): a new
   `connect` mends it, and `refresh` keeps it fresh where polls are more than 150 s apart (the time window there).
 - Garbage may make its parser panic, which arrives as a `BaseException`; here it is Malformed like any other garbage.
+- So is an object that is no such thing, as an OID without an arc, which arrives as a `RuntimeError`.
 - Opaque floats arrive as their bytes (`reading` decodes them).
 """
 
@@ -50,6 +51,7 @@ PRIVACY: Final = {
 }  # fmt: skip
 """A `c` stands for the key expansion of Cisco (Reeder's); without it Blumenthal's, as net-snmp has it."""
 
+_LONG: Final = 20  # digits; no counter of 64 bits has more
 _SHORTEST_PASSWORD: Final = 8  # RFC 3414 section 11.2
 _NUMBER: Final = re.compile(r"\s*([-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,3})?)\s*[^\d.,:]*$", re.ASCII)
 _FLOATS: Final = {b"\x9f\x78\x04": ">f4", b"\x9f\x79\x08": ">f8"}  # Opaque float and double, as net-snmp writes them
@@ -241,7 +243,8 @@ class Agent:
         if isinstance(error, gufo.SnmpAuthError):
             assert isinstance(self._who, User)
             return Denied(f"{self.name} refuses user {self._who.name!r}: unknown, wrong password, or wrong level")
-        if isinstance(error, (gufo.SnmpError, Malformed)) or type(error).__name__ == "PanicException":
+        garbage = isinstance(error, RuntimeError) and "DecodeError" in str(error)
+        if garbage or isinstance(error, (gufo.SnmpError, Malformed)) or type(error).__name__ == "PanicException":
             return Malformed(f"{self.name} answered what is no SNMP: {error}")
         if isinstance(error, OSError):
             return Unreachable(f"{self.name} cannot be reached: {error}")
@@ -339,6 +342,8 @@ def reading(value: Value) -> int | float | str | None:
         said = value.rstrip(b"\0").decode().strip()
     except UnicodeDecodeError:
         return None
+    if said.isascii() and said.isdigit() and len(said) < _LONG:
+        return int(said)
     match = _NUMBER.match(said) if said.isprintable() else None  # a MAC address may begin with a digit
     return match[1] if match else None
 

@@ -11,10 +11,9 @@ from operator import itemgetter
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from wattline.drivers.snmp.plan import Cell, Plan
-from wattline.plugin import Frame, Layout, Mask, Unit, Values
+from wattline.plugin import Frame, Layout, Mask, Values
 from wattline.wire.snmp import Value, text
 
 _EXACT: Final = 2.0**53
@@ -59,12 +58,12 @@ class Readout:
                 counts = ()
             if set(map(type, counts)) == _INTEGERS:
                 row = np.array(counts, np.float64)
-                present = None if self._absent is None else ~(row == self._absent).any(0)
+                present = None if self._meaningless.isdisjoint(counts) else ~(row == self._absent).any(0)
                 row *= self._num
                 if max(row.max(), -row.min()) < _EXACT:
                     row /= self._den
-                    if self._unsigned:
-                        row[self._unsigned] = np.abs(row[self._unsigned])
+                    for place in self._unsigned:
+                        row[place] = abs(row[place])
                     if self._missing:
                         self._tell(set())
                     if present is not None and present.all():
@@ -88,25 +87,26 @@ class Readout:
             elif not cell.is_told(value):
                 missing.add(cell.oid)
         self._tell(missing)
-        row[self._unsigned] = np.abs(row[self._unsigned])
+        for place in self._unsigned:
+            row[place] = abs(row[place])
         mask = self._possible(row, None if present.all() else present)
         return Frame(self.layout, row, present=mask, texts=texts)
 
     def _possible(self, row: Values, present: Mask | None) -> Mask | None:
         """Leave out watts that exceed the volt-amperes beside them, and these: one of the two is no such thing."""
-        if self._pairs is None:
-            return present
-        watts, apparent, slack = self._pairs
-        wrong = np.abs(row[watts]) > _SLACK * np.abs(row[apparent]) + slack
-        if present is not None:
-            wrong &= present[watts] & present[apparent]
-        if wrong.any():
+        wrong = [
+            (watts, apparent)
+            for watts, apparent, slack in self._pairs
+            if (present is None or (present[watts] and present[apparent]))
+            and abs(row.item(watts)) > _SLACK * abs(row.item(apparent)) + slack
+        ]
+        if wrong:
             if not self._impossible:
-                first = self.layout.series[watts[wrong][0]].device
+                first = self.layout.series[wrong[0][0]].device
                 _logger.warning("%s tells more watts than volt-amperes of %s; neither is read", self._name, first)
             present = np.ones(len(row), bool) if present is None else present
-            present[watts[wrong]] = present[apparent[wrong]] = False
-        self._impossible = bool(wrong.any())
+            present[[place for pair in wrong for place in pair]] = False
+        self._impossible = bool(wrong)
         return present
 
     def _take(self, plan: Plan) -> None:
@@ -120,6 +120,7 @@ class Readout:
         self._den = _factors(plan, "den")
         self._unsigned = [at for at, cell in zip(self._places, plan.cells, strict=True) if cell.is_unsigned]
         self._absent = _absent(plan)
+        self._meaningless = frozenset().union(*(cell.absent for cell in plan.cells))
         self._pairs = _pairs(self.layout)
         if plan.unmatched != self._unmatched and plan.unmatched:
             _logger.warning("%s: nothing is found for %s", self._name, ", ".join(plan.unmatched))
@@ -134,14 +135,17 @@ class Readout:
 
 
 def _base(cell: Cell, answer: Mapping[str, Value]) -> float | None:
-    counts = [cell.says(answer.get(oid)) for oid in (cell.oid, *cell.more)]
-    if None in counts:
+    count, scale = cell.says(answer.get(cell.oid)), cell.column.scale
+    if count is None:
         return None
     try:
         if cell.zero:
-            shifted = (Fraction(str(counts[0])) - cell.zero) * cell.column.scale.num / cell.column.scale.den
+            shifted = (Fraction(str(count)) - cell.zero) * scale.num / scale.den
             return shifted.numerator / shifted.denominator
-        return sum(cell.column.scale.base(count) for count in counts if count is not None)
+        if not cell.more:
+            return scale.base(count)
+        counts = [count, *(cell.says(answer.get(oid)) for oid in cell.more)]
+        return None if None in counts else sum(scale.base(one) for one in counts if one is not None)
     except (OverflowError, ValueError):  # a text of a number that no float can hold; a float that is none
         return None
 
@@ -154,26 +158,21 @@ def _factors(plan: Plan, part: str) -> Values:
     return np.array([getattr(cell.column.scale, part) for cell in plan.cells], np.float64)
 
 
-def _absent(plan: Plan) -> Values | None:
-    """Return the counts that mean nothing as float64[m, k], the m-th of each cell in a row; None: there are none."""
-    most = max((len(cell.absent) for cell in plan.cells), default=0)
-    if not most:
-        return None
-    table = np.full((most, len(plan.cells)), np.nan)
+def _absent(plan: Plan) -> Values:
+    """Return the counts that mean nothing as float64[m, k], the m-th of each cell in a row."""
+    table = np.full((max((len(cell.absent) for cell in plan.cells), default=0), len(plan.cells)), np.nan)
     for i, cell in enumerate(plan.cells):
         table[: len(cell.absent), i] = sorted(cell.absent)
     return table
 
 
-def _pairs(layout: Layout) -> tuple[NDArray[np.intp], NDArray[np.intp], Values] | None:
+def _pairs(layout: Layout) -> tuple[tuple[int, int, float], ...]:
     """Return the places of watts and of the volt-amperes of the same thing, and how far two counts may be apart."""
     plain = {(s.device, s.labels): i for i, s in enumerate(layout.series) if s.metric.name == "apparent_power_va"}
     found = [
         (i, plain[s.device, s.labels])
         for i, s in enumerate(layout.series)
-        if s.metric.unit is Unit.WATT and s.metric.name == "power_watts" and (s.device, s.labels) in plain
+        if s.metric.name == "power_watts" and (s.device, s.labels) in plain
     ]
-    if not found:
-        return None
-    steps = [2 * (layout.columns[w].scale.base(1) + layout.columns[a].scale.base(1)) for w, a in found]
-    return np.array([w for w, _ in found]), np.array([a for _, a in found]), np.array(steps)
+    steps = [layout.columns[w].scale.base(1) + layout.columns[a].scale.base(1) for w, a in found]
+    return tuple((w, a, 2 * step) for (w, a), step in zip(found, steps, strict=True))

@@ -1,8 +1,12 @@
 """Profiles: strict files, how a device's family is found, and what is read of devices that we made up."""
 
+import asyncio
+import contextlib
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from wattline.drivers.snmp.config import SnmpConfig
 from wattline.drivers.snmp.driver import Snmp
@@ -13,6 +17,7 @@ from wattline.model import Point
 from wattline.testing.recordings.snmprec import readings
 from wattline.testing.recordings.table import compared, failed, known_of
 from wattline.testing.replay import ReplayAgent
+from wattline.wire.snmp import boolean
 
 RECORDED = Path(__file__).parent / "testdata"
 KNOWN = sorted(path for path in RECORDED.glob("*.snmprec") if known_of(path, path.stem))
@@ -134,6 +139,32 @@ async def test_watts_beyond_the_volt_amperes_are_left_out(caplog):
     assert ("it", "apparent_power_va") not in there(frame)
     assert there(frame)["it/phase-1", "power_watts"] == 1210
     assert "more watts than volt-amperes of it" in caplog.text
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    octets=st.binary(max_size=12), tag=st.sampled_from([4, 6, 64, 68]), name=st.sampled_from([p.stem for p in KNOWN])
+)
+def test_octets_of_any_kind_in_every_object_are_no_other_error(octets, tag, name):
+    async def read():
+        async with ReplayAgent.of(RECORDED / f"{name}.snmprec") as agent:
+            whole = dict(agent.objects)
+            driver = Snmp(SnmpConfig(host="127.0.0.1", port=agent.port, device="it", tries=1, wait=5))
+            try:
+                await driver.open()
+                agent.objects = dict.fromkeys(whole, (tag, octets))
+                await driver.read(NOW)
+                await driver.read(NOW + 301 * 10**9)  # plans again, with what is there now
+            finally:
+                await driver.close()
+
+    with contextlib.suppress(Malformed):
+        asyncio.run(read())
+
+
+@given(st.binary(max_size=12))
+def test_any_octets_are_on_off_or_neither(octets):
+    assert boolean(octets) in (None, 0, 1)
 
 
 async def test_rated_watts_are_those_that_the_device_tells():
