@@ -65,10 +65,10 @@ async def address(name, tmp_path, stack):
         return f"rapl://{Powercap(tmp_path, packages=2, psys=True).root}"
     if name == "host":
         return "host://?top=3&power=always"
-    if name == "snmp":
+    if name in ("snmp", "snmpv1"):
         agent = await stack.enter_async_context(ReplayAgent({}))
         agent.put("1.3.6.1.4.1.99.1.0", 230)
-        return f"snmp://public@127.0.0.1:{agent.port}/1.3.6.1.4.1.99.1.0?unit=W"
+        return f"{name}://public@127.0.0.1:{agent.port}/1.3.6.1.4.1.99.1.0?unit=W"
     if name == "ipmi":
         bmc = await stack.enter_async_context(FakeBmc(Board(watts=230)))
         return f"ipmi://meter:secret@127.0.0.1:{bmc.port}/"

@@ -1,7 +1,8 @@
 """An SNMP agent in this process that plays a file of objects over v1 and v2c, and fails as a test wants it to.
 
 A line of such a file is `OID|TAG|VALUE`, as simulators of agents write them: tag 2 INTEGER, 4 octets, 4x octets in
-hexadecimal, 65 Counter32, 66 Gauge32, 67 TimeTicks, 70 Counter64.
+hexadecimal, 6 an OID, 64 an IPv4 address, 65 Counter32, 66 Gauge32, 67 TimeTicks, 70 Counter64. A file
+`.snmpwalk` is what `snmpwalk -On` printed.
 
 async with ReplayAgent.of(path) as agent:
     agent.fault = Fault.GARBAGE
@@ -9,6 +10,7 @@ async with ReplayAgent.of(path) as agent:
 
 import asyncio
 import enum
+import re
 from bisect import bisect_right
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +20,13 @@ from wattline.wire import ber
 
 _GET, _GET_NEXT, _RESPONSE, _GET_BULK = 0xA0, 0xA1, 0xA2, 0xA5
 _TOO_BIG, _NO_SUCH_NAME = 1, 2
-_OCTETS: Final = 4
+_OCTETS, _NULL = 4, 5
+_PRINTED: Final = {
+    "INTEGER": "2", "Counter32": "65", "Gauge32": "66", "Unsigned32": "66", "Timeticks": "67", "Counter64": "70",
+}  # fmt: skip
+_JOINED: Final = re.compile(r"\n(?=\.?1\.)")
+_LAST_NUMBER: Final = re.compile(r"\(?(-?\d+)\)?")
+OID: Final = re.compile(r"\d+(\.\d+)+")
 
 
 class Fault(enum.Enum):
@@ -44,6 +52,7 @@ class ReplayAgent(asyncio.DatagramProtocol):
 
     def __init__(self, objects: Mapping[str, tuple[int, bytes]], *, most: int = 1000) -> None:
         self.objects = {_arcs(oid): value for oid, value in objects.items()}
+        self._ordered: list[tuple[int, ...]] = []
         self.most = most
         self.fault = Fault.NONE
         self.requests: list[int] = []
@@ -54,8 +63,7 @@ class ReplayAgent(asyncio.DatagramProtocol):
     @classmethod
     def of(cls, path: Path) -> Self:
         """Read a file of objects."""
-        lines = (line.split("|", 2) for line in path.read_text().splitlines() if line and line[0] != "#")
-        return cls({oid: _value(tag, text) for oid, tag, text in lines})
+        return cls(_walked(path) if path.suffix == ".snmpwalk" else _recorded(path))
 
     def put(self, oid: str, value: int | str, tag: int = 0x42) -> None:
         """Set an object: a number of this tag, or a text."""
@@ -133,7 +141,9 @@ class ReplayAgent(asyncio.DatagramProtocol):
         return name, self.objects.get(name, (ber.Tag.NO_INSTANCE, b""))
 
     def _run(self, name: tuple[int, ...], length: int) -> list[tuple[tuple[int, ...], tuple[int, bytes]]]:
-        ordered = sorted(self.objects)
+        if len(self._ordered) != len(self.objects):
+            self._ordered = sorted(self.objects)
+        ordered = self._ordered
         start = bisect_right(ordered, name)
         if self.fault is Fault.CIRCLE:
             start = 0
@@ -141,13 +151,53 @@ class ReplayAgent(asyncio.DatagramProtocol):
         return [(one, self.objects[one]) for one in found] or [(name, (ber.Tag.END_OF_VIEW, b""))]
 
 
+def _recorded(path: Path) -> dict[str, tuple[int, bytes]]:
+    lines = (line.split("|", 2) for line in path.read_text("utf-8").split("\n") if line and line[0] != "#")
+    return {oid: _value(tag, text) for oid, tag, text in lines}
+
+
+def _walked(path: Path) -> dict[str, tuple[int, bytes]]:
+    """Read what `snmpwalk -On` prints; a text may go on over lines, and a value without a type is a number."""
+    objects: dict[str, tuple[int, bytes]] = {}
+    for line in _JOINED.split(path.read_text("utf-8")):
+        oid, equals, said = line.strip().partition(" = ")
+        kind, colon, text = said.partition(": ")
+        if not equals or said.startswith("No ") or not OID.fullmatch(oid.lstrip(".")):
+            continue
+        if not colon:
+            kind, text = ("STRING", said.partition(":")[2]) if ":" in said else ("INTEGER", said)
+        objects[oid.lstrip(".")] = _printed(kind, text)
+    return objects
+
+
+def _printed(kind: str, text: str) -> tuple[int, bytes]:
+    bare = text.strip()
+    if kind == "OID":
+        return _value("6", bare)
+    if kind == "Hex-STRING":
+        return _value("4x", bare.replace(" ", "").replace("\n", ""))
+    number = _LAST_NUMBER.search(bare)
+    if kind in _PRINTED and number:
+        return _value(_PRINTED[kind], number[1])
+    return _value("4", bare.removeprefix('"').removesuffix('"'))
+
+
 def _arcs(oid: str) -> tuple[int, ...]:
-    return tuple(map(int, oid.split(".")))
+    return tuple(map(int, oid.lstrip(".").split(".")))
 
 
 def _value(tag: str, text: str) -> tuple[int, bytes]:
-    if tag == "4x":
-        return _OCTETS, bytes.fromhex(text)
-    if tag == "4":
-        return _OCTETS, text.encode()
-    return int(tag), ber.integer(int(text))[2:]
+    """Return tag and octets; an object that is no such thing is NULL, as agents send it."""
+    try:
+        if tag.endswith("x"):
+            return int(tag[:-1]), bytes.fromhex(text)
+        match int(tag):
+            case 2 | 65 | 66 | 67 | 70:
+                return int(tag), ber.integer(int(text))[2:]
+            case 6:
+                return 6, ber.object_id(text.strip().lstrip("."))[2:]
+            case 64:
+                return 64, bytes(map(int, text.split(".")))
+    except ValueError:
+        return _NULL, b""
+    return int(tag), text.encode()

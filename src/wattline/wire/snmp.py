@@ -9,6 +9,7 @@ What had to be known of gufo-snmp 0.13, each seen by trying:
 - After an agent's restart a v3 session is silent for ever (engine boots and time, RFC 3414 section 3.2): a new
   `connect` mends it, and `refresh` keeps it fresh where polls are more than 150 s apart (the time window there).
 - Garbage may make its parser panic, which arrives as a `BaseException`; here it is Malformed like any other garbage.
+- So is an object that is no such thing, as an OID without an arc, which arrives as a `RuntimeError`.
 - Opaque floats arrive as their bytes (`reading` decodes them).
 """
 
@@ -34,6 +35,9 @@ Value = int | float | str | bytes | None
 WINDOW: Final = 32
 """Most requests in flight to one address, all sessions together: a burst beyond that overruns a socket's buffer."""
 
+AT_ONCE: Final = 64
+"""Most agents that are begun with at one time: of a thousand that share a slow CPU none would be ready in time."""
+
 LONGEST_TABLE: Final = 20_000
 """Rows after which a walk is taken for one that never ends."""
 
@@ -41,8 +45,13 @@ AUTHENTICATION: Final = {
     "md5": gufo.Md5Key, "sha": gufo.Sha1Key, "sha224": gufo.Sha224Key, "sha256": gufo.Sha256Key,
     "sha384": gufo.Sha384Key, "sha512": gufo.Sha512Key,
 }  # fmt: skip
-PRIVACY: Final = {"des": gufo.DesKey, "aes": gufo.Aes128Key, "aes192": gufo.Aes192Key, "aes256": gufo.Aes256Key}
+PRIVACY: Final = {
+    "des": gufo.DesKey, "aes": gufo.Aes128Key, "aes192": gufo.Aes192Key, "aes256": gufo.Aes256Key,
+    "aes192c": gufo.Aes192Key, "aes256c": gufo.Aes256Key,
+}  # fmt: skip
+"""A `c` stands for the key expansion of Cisco (Reeder's); without it Blumenthal's, as net-snmp has it."""
 
+_LONG: Final = 20  # digits; no counter of 64 bits has more
 _SHORTEST_PASSWORD: Final = 8  # RFC 3414 section 11.2
 _NUMBER: Final = re.compile(r"\s*([-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,3})?)\s*[^\d.,:]*$", re.ASCII)
 _FLOATS: Final = {b"\x9f\x78\x04": ">f4", b"\x9f\x79\x08": ">f8"}  # Opaque float and double, as net-snmp writes them
@@ -51,6 +60,13 @@ T = TypeVar("T")
 _windows: WeakKeyDictionary[asyncio.AbstractEventLoop, WeakValueDictionary[tuple[str, int], asyncio.Semaphore]] = (
     WeakKeyDictionary()
 )
+
+_begun: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+
+
+def opening() -> asyncio.Semaphore:
+    """Return what admits `AT_ONCE` tasks of this loop."""
+    return _begun.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(AT_ONCE))
 
 
 class Community(Struct, frozen=True):
@@ -159,6 +175,15 @@ class Agent:
             found[oid[len(root) + 1 :]] = value
         raise Malformed(f"{self.name} has more than {LONGEST_TABLE} rows below {root}")
 
+    async def first(self, root: str) -> Value:
+        """Return the first value below `root`, or None where there is none."""
+        step = self._open.fetch(root)
+        try:
+            oid, value = await self._exchange(step.__anext__)
+        except (StopAsyncIteration, gufo.NoSuchInstance):
+            return None
+        return value if oid.startswith(f"{root}.") else None
+
     async def types(self, oids: Sequence[str]) -> dict[str, int]:
         """Return the `ber.Tag` of each value that is there. v3 hides them: nothing is returned then."""
         if isinstance(self._who, User):
@@ -218,7 +243,8 @@ class Agent:
         if isinstance(error, gufo.SnmpAuthError):
             assert isinstance(self._who, User)
             return Denied(f"{self.name} refuses user {self._who.name!r}: unknown, wrong password, or wrong level")
-        if isinstance(error, (gufo.SnmpError, Malformed)) or type(error).__name__ == "PanicException":
+        garbage = isinstance(error, RuntimeError) and "DecodeError" in str(error)
+        if garbage or isinstance(error, (gufo.SnmpError, Malformed)) or type(error).__name__ == "PanicException":
             return Malformed(f"{self.name} answered what is no SNMP: {error}")
         if isinstance(error, OSError):
             return Unreachable(f"{self.name} cannot be reached: {error}")
@@ -312,8 +338,21 @@ def reading(value: Value) -> int | float | str | None:
         except ValueError:
             return None
         return float(str(number))  # the double that prints as the float does: 0.1, not 0.10000000149
-    match = _NUMBER.match(value.rstrip(b"\0").decode("utf-8", "replace"))
+    try:
+        said = value.rstrip(b"\0").decode().strip()
+    except UnicodeDecodeError:
+        return None
+    if said.isascii() and said.isdigit() and len(said) < _LONG:
+        return int(said)
+    match = _NUMBER.match(said) if said.isprintable() else None  # a MAC address may begin with a digit
     return match[1] if match else None
+
+
+def boolean(value: Value) -> int | None:
+    """Return what is on or off as 1 or 0, told as a number or as a word; None: it is neither."""
+    if isinstance(value, int):
+        return int(value != 0)
+    return {"on": 1, "true": 1, "1": 1, "off": 0, "false": 0, "0": 0}.get(text(value).lower())
 
 
 def text(value: Value) -> str:
@@ -329,7 +368,8 @@ def text(value: Value) -> str:
 def _keys(user: User) -> gufo.User:
     auth = AUTHENTICATION[user.auth](user.auth_password.encode()) if user.auth_password else None
     priv = PRIVACY[user.priv](user.priv_password.encode()) if user.priv_password else None
-    return gufo.User(user.name, auth_key=auth, priv_key=priv)
+    expansion = gufo.KeyExpansion.Cisco if user.priv.endswith("c") else gufo.KeyExpansion.Blumenthal
+    return gufo.User(user.name, auth_key=auth, priv_key=priv, key_expansion=expansion)
 
 
 async def _ask(address: str, port: int, version: int, community: bytes, oids: list[str]) -> ber.Response:

@@ -1,130 +1,33 @@
-"""The options of an SNMP meter, and what they say of each value: which series, in which unit, how wide a register."""
+"""The options of an SNMP meter, in an address and in a block."""
 
 import re
 from typing import Any, Final, Literal, Self
 
-from msgspec import Struct
-
-from wattline.plugin import (
-    Column,
-    DriverConfig,
-    Kind,
-    Metric,
-    Misconfigured,
-    Point,
-    Scale,
-    Secret,
-    Unit,
-    Url,
-    parse_unit,
-)
+from wattline.drivers.snmp.quantity import Single, Table
+from wattline.plugin import DriverConfig, Misconfigured, Point, Secret, Url
 from wattline.wire.snmp import Community, User
 
-OID: Final = re.compile(r"\.?[0-2](\.\d{1,10})+")
-TEMPLATE: Final = re.compile(r"\.?([0-2][\d.]*?)\.?\{\{\s*\.?([0-2][\d.]*)\s*==\s*(.*?)\s*\}\}((?:\.\d+)*)", re.DOTALL)
-"""`prefix.{{ table == text }}suffix`: the braces stand for the index of the row of `table` that says `text`."""
-
 _BETWEEN_OIDS: Final = re.compile(r",(?![^{]*\}\})")
-_ARC_MAX: Final = 2**32 - 1
-_WIDTHS: Final = {"counter32": 2**32, "counter64": 2**64}
-_NAMES: Final = {
-    Unit.WATT: "power_watts", Unit.JOULE: "energy_joules", Unit.VOLT: "voltage_volts", Unit.AMPERE: "current_amperes",
-    Unit.HERTZ: "frequency_hertz", Unit.CELSIUS: "temperature_celsius", Unit.VOLT_AMPERE: "apparent_power_va",
-    Unit.VAR: "reactive_power_var", Unit.SECOND: "time_seconds", Unit.BYTE: "size_bytes", Unit.RATIO: "share_ratio",
-    Unit.NONE: "snmp_value",
-}  # fmt: skip
 _PER_VALUE: Final = ("metric", "unit", "kind", "scale")
-_OPEN: Final = (Unit.NONE, Unit.BYTE, Unit.SECOND)  # units that a running total and a level have in common
-
-
-class Quantity(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a value means: the options that a single OID and a column of a table have in common."""
-
-    oid: str
-    metric: str = ""
-    unit: str = ""
-    scale: float | str = 1
-    kind: Kind | None = None
-    labels: dict[str, str] = {}
-    range: float | Literal["", "none", "counter32", "counter64"] = ""
-    resolution: float = 0
-    absent: tuple[float, ...] = ()
-    rated: float | None = None
-    floor: float = 0
-    accuracy: float | None = None
-    window: float | None = None
-
-    def __post_init__(self) -> None:
-        if fault := oid_fault(self.oid, template=type(self) is Single):
-            raise ValueError(fault)
-        try:
-            self.factor()
-        except (Misconfigured, ValueError, ZeroDivisionError) as error:
-            raise ValueError(str(error)) from error
-
-    def factor(self) -> Scale:
-        """Return the scale from the device's count to the base unit."""
-        return parse_unit(self.unit)[1] * Scale.of(self.scale)
-
-    def of_metric(self) -> Metric:
-        """Return the metric; where the operator named none, the plain one of its unit."""
-        unit, _ = parse_unit(self.unit)
-        kind = self.kind
-        if kind is None:
-            kind = Kind.COUNTER if unit is Unit.JOULE else Kind.UNKNOWN if unit in _OPEN else Kind.GAUGE
-        return Metric(self.metric or _NAMES[unit], unit, kind)
-
-    def column(self, point: Point, modulus: int | None) -> Column:
-        """Return what is to be said of the series; `modulus` is that of the agent's own type, if it told one."""
-        scale = self.factor()
-        counts = _WIDTHS.get(str(self.range), modulus if self.range == "" else self.range)
-        counter = self.of_metric().kind is Kind.COUNTER
-        step = parse_unit(self.unit)[1].base(self.resolution) if self.resolution else scale.base(1)
-        return Column(
-            scale=scale,
-            range=abs(scale.base(counts)) if counter and isinstance(counts, int | float) else None,
-            resolution=abs(step) if counter or self.resolution else 0.0,
-            window=self.window,
-            accuracy=self.accuracy,
-            rated=self.rated,
-            floor=self.floor,
-            point=point,
-        )
-
-    @property
-    def wants_type(self) -> bool:
-        """Whether the agent is to be asked how wide the register is."""
-        return self.range == "" and self.of_metric().kind is Kind.COUNTER
-
-
-class Single(Quantity, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One OID, or a template that finds one by what a table says."""
-
-    device: str = ""
-
-
-class TableColumn(Quantity, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One column of a table: its OID without the index."""
-
-
-class Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Columns with common rows; each row is about a device of its own, a part of the meter's."""
-
-    columns: tuple[TableColumn, ...]
-    names: str | dict[str, str] = ""
-    part: str = "row"
-
-    def __post_init__(self) -> None:
-        if not self.columns:
-            raise ValueError("a table needs columns")
-        if isinstance(self.names, str) and self.names and (fault := oid_fault(self.names)):
-            raise ValueError(fault)
-
-
 _BOUNDS: Final = (
     ("port", 1, 65_535), ("tries", 1, 100), ("per_request", 1, 1000), ("wait", 0.001, 3600), ("refresh", 1, 31_557_600),
 )  # fmt: skip
 """Least and most of what is a number."""
+_AUTHENTICATION: Final = {
+    "none": "", "md5": "md5", "sha": "sha", "sha1": "sha", "sha-1": "sha", "hmac-md5-96": "md5", "hmac-sha-96": "sha",
+    **{f"sha{n}": f"sha{n}" for n in (224, 256, 384, 512)}, **{f"sha-{n}": f"sha{n}" for n in (224, 256, 384, 512)},
+    "sha-224/128": "sha224", "sha-256/192": "sha256", "sha-384/256": "sha384", "sha-512/384": "sha512",
+    "hmac-sha-2-128": "sha224", "hmac-sha-2-256": "sha256", "hmac-sha-2-384": "sha384", "hmac-sha-2-512": "sha512",
+}  # fmt: skip
+"""Names of authentication as the tools of the field spell them, in small letters; RFC 3414 and RFC 7860 define them."""
+_PRIVACY: Final = {
+    "none": "", "no-privacy": "", "des": "des", "cbc-des": "des", "aes": "aes", "aes128": "aes", "aes-128": "aes",
+    "cfb128-aes-128": "aes", "aes192": "aes192", "aes-192": "aes192", "cfb192-aes-blu": "aes192", "aes256": "aes256",
+    "aes-256": "aes256", "cfb256-aes-blu": "aes256", "aes192c": "aes192c", "cfb128-aes-192": "aes192c",
+    "aes256c": "aes256c", "cfb128-aes-256": "aes256c",
+}  # fmt: skip
+"""Longer keys than the hash gives are made in two ways: Blumenthal's (net-snmp) or Reeder's (`c`: Cisco, pysnmp)."""
+_NOT_HERE: Final = {"3des": "3DES", "3des-ede": "3DES"}
 
 
 class SnmpConfig(DriverConfig, frozen=True, kw_only=True):
@@ -132,24 +35,23 @@ class SnmpConfig(DriverConfig, frozen=True, kw_only=True):
 
     host: str
     port: int = 161
-    version: Literal["1", "2c", "3", 1, 3] = "2c"
+    version: Literal["", "1", "v1", "2", "2c", "v2", "v2c", "3", "v3", 1, 2, 3] = ""
     community: Secret = Secret("public")
     user: str = ""
     password: Secret = Secret("")
-    auth: Literal["md5", "sha", "sha224", "sha256", "sha384", "sha512"] = "sha"
+    auth: str = "sha"
     priv_password: Secret = Secret("")
-    priv: Literal["des", "aes", "aes192", "aes256"] = "aes"
+    priv: str = "aes"
+    profile: str = ""
     oids: tuple[Single, ...] = ()
     tables: tuple[Table, ...] = ()
-    point: Point = Point.WALL
+    point: Point | None = None
     wait: float = 0.45
     tries: int = 2
     per_request: int = 40
     refresh: float = 300.0
 
     def __post_init__(self) -> None:
-        if not self.oids and not self.tables:
-            raise ValueError("says what to read in neither `oids` nor `tables`")
         if not self.host or not self.host.isprintable() or " " in self.host:
             raise ValueError("`host` is a name or an IP address")
         for name, least, most in _BOUNDS:
@@ -159,54 +61,78 @@ class SnmpConfig(DriverConfig, frozen=True, kw_only=True):
         if isinstance(who, User) and (fault := who.fault()):
             raise ValueError(fault)
 
+    @property
+    def number(self) -> int:
+        """The version of the protocol: 1, 2 (where nobody says) or 3."""
+        return int(str(self.version or 2).strip("vc"))
+
+    @property
+    def finds(self) -> bool:
+        """Whether a profile says what is read, because nothing else does or because it is named."""
+        return bool(self.profile) or not (self.oids or self.tables)
+
     def who(self) -> Community | User:
-        """Return who asks, with the secrets in the open: for the wire alone."""
-        if str(self.version) == "3":
-            password, privacy = self.password.reveal(), self.priv_password.reveal()
-            return User(self.user, self.auth, password, self.priv, privacy)
-        return Community(self.community.reveal(), 1 if str(self.version) == "1" else 2)
+        """Return who asks, with the secrets in the open: for the wire alone. Raises ValueError: no such algorithm."""
+        if self.number != 3:
+            return Community(self.community.reveal(), self.number)
+        auth = _algorithm("auth", self.auth, _AUTHENTICATION)
+        priv = _algorithm("priv", self.priv, _PRIVACY)
+        password = self.password.reveal() if auth else ""
+        return User(self.user, auth or "sha", password, priv or "aes", self.priv_password.reveal() if priv else "")
 
     @classmethod
     def from_url(cls, url: Url) -> Self:
-        """Read `snmp://community@host:port/OID,OID?unit=W`; in version 3 `user:password@`.
+        """Read `snmp://community@host:port/OID,OID?unit=W`; in version 3 `user:password@`; without an OID, by profile.
 
-        `metric`, `unit`, `kind` and `scale` speak of every OID, or are as many as the OIDs, with commas between.
+        `metric`, `unit`, `kind`, `scale` and `subtree` speak of every OID; all but the last may be as many as the OIDs,
+        with commas between.
         """
         options = dict(url.options)
         oids = [oid.strip() for oid in _BETWEEN_OIDS.split(url.path) if oid.strip()]
-        given: dict[str, Any] = {"host": url.host, "oids": _singles(oids, options, url.host)}
-        if options.get("version") == "3":
+        given: dict[str, Any] = {"host": url.host, "oids": _singles(oids, options, url)}
+        if url.scheme == "snmpv1":
+            options.setdefault("version", "1")
+        if options.get("version") in ("3", "v3"):
             given |= {"user": url.user.reveal()} if url.user else {}
             given |= {"password": url.password} if url.password else {}
         elif url.password:
             raise Misconfigured(
-                f"snmp://{url.host}: a password needs ?version=3; before the @ stands a community alone"
+                f"{url.scheme}://{url.host}: a password needs ?version=3; before the @ stands a community alone"
             )
         elif url.user:
             given["community"] = url.user
         given |= {"port": url.port} if url.port else {}
-        return cls.of(f"snmp://{url.host}", given | options)
+        return cls.of(f"{url.scheme}://{url.host}", given | options)
 
 
-def oid_fault(oid: str, *, template: bool = False) -> str:
-    """Say what is wrong with an OID in words, or nothing."""
-    match = TEMPLATE.fullmatch(oid) if template else None
-    for part in (match[1], match[2]) if match else (oid,):
-        if not OID.fullmatch(part) or any(int(arc) > _ARC_MAX for arc in part.lstrip(".").split(".")):
-            return f"{oid!r} is no numeric OID such as 1.3.6.1.2.1.1.3.0"
-    return ""
+def _algorithm(option: str, name: str, known: dict[str, str]) -> str:
+    bare = name.strip().lower()
+    if bare in known:
+        return known[bare]
+    if bare in _NOT_HERE:
+        raise ValueError(f"`{option}`: {_NOT_HERE[bare]} is not to be had here; take one of {', '.join(_plain(known))}")
+    raise ValueError(f"`{option}`: {name!r} is none of {', '.join(_plain(known))}")
 
 
-def _singles(oids: list[str], options: dict[str, str], host: str) -> list[dict[str, Any]]:
+def _plain(known: dict[str, str]) -> list[str]:
+    return list(dict.fromkeys(value for value in known.values() if value))
+
+
+def _singles(oids: list[str], options: dict[str, str], url: Url) -> list[dict[str, Any]]:
     singles: list[dict[str, Any]] = [{"oid": oid} for oid in oids]
     for name in _PER_VALUE:
-        if not (given := options.pop(name, "")):
+        if not oids or not (given := options.pop(name, "")):
             continue
         each = given.split(",")
         if len(each) not in (1, len(oids)):
-            raise Misconfigured(f"snmp://{host}: {name} names {len(each)} for {len(oids)} OIDs; give one, or one each")
+            raise Misconfigured(
+                f"{url.scheme}://{url.host}: {name} names {len(each)} for {len(oids)} OIDs; give one, or one each"
+            )
         for i, single in enumerate(singles):
             single[name] = each[i % len(each)]
+    if oids and (subtree := options.pop("subtree", "")):
+        for single in singles:
+            single["subtree"] = subtree
     if len({(one.get("metric"), one.get("unit")) for one in singles}) < len(singles):
         for one in singles:
             one["labels"] = {"oid": one["oid"].lstrip(".")}

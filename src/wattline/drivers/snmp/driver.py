@@ -7,11 +7,15 @@ many as fit into a PDU. So one round trip brings all columns of a row at one tim
 from collections.abc import Sequence
 from typing import Final
 
+import msgspec
+
 from wattline.drivers.snmp.config import SnmpConfig
-from wattline.drivers.snmp.plan import make_plan
+from wattline.drivers.snmp.family import find
+from wattline.drivers.snmp.plan import Plan, make_plan, plan_of_profile
+from wattline.drivers.snmp.profile import profile
 from wattline.drivers.snmp.readout import Readout
 from wattline.plugin import Frame, Layout, Malformed, Polled
-from wattline.wire.snmp import Agent, Poll
+from wattline.wire.snmp import Agent, Poll, opening
 
 _SECOND: Final = 1_000_000_000
 _TIME_WINDOW: Final = 100 * _SECOND
@@ -31,12 +35,14 @@ class Snmp(Polled[SnmpConfig]):
         super().__init__(config)
         self._agent = Agent(config.host, config.port, config.who(), wait=config.wait, tries=config.tries)
         self._readout: Readout | None = None
+        self._profile = config.profile
         self._planned = self._asked = self._renewed = 0
 
     async def open(self) -> Sequence[Layout]:
         """Resolve the name, show the user (v3), walk tables and templates."""
-        await self._agent.connect()
-        await self._plan()
+        async with opening():
+            await self._agent.connect()
+            await self._plan()
         self._planned = self._asked = self._renewed = 0
         return [self._readout.layout] if self._readout else []
 
@@ -57,8 +63,8 @@ class Snmp(Polled[SnmpConfig]):
         if now - (self._asked or now) > _TIME_WINDOW:
             await self._agent.refresh()
         if now - self._planned >= self.config.refresh * _SECOND and self._walks:
+            self._planned = now  # before: an agent that walks too slowly for a poll is not walked at every one
             await self._plan()
-            self._planned = now
         if now - self._renewed >= _REFUSAL:
             self._renewed = now
             if self._poll.refused:
@@ -66,13 +72,31 @@ class Snmp(Polled[SnmpConfig]):
         self._asked = now
 
     async def _plan(self) -> None:
-        plan = await make_plan(self.config, self._agent)
-        self._poll = Poll(self._agent, [cell.oid for cell in plan.cells], self.config.per_request)
+        plan = await self._made()
+        self._poll = Poll(self._agent, plan.oids, self.config.per_request)
         if self._readout is not None and plan.cells:
             self._readout.follow(plan)
         else:
             self._readout = Readout(self._agent.name, plan) if plan.cells else None
 
+    async def _made(self) -> Plan:
+        if not self.config.finds:
+            return await make_plan(self.config, self._agent)
+        if not self._profile:
+            self._profile, plan = await find(self.config, self._agent)
+            return plan
+        return await plan_of_profile(profile(self._profile), self.config, self._agent)
+
     @property
     def _walks(self) -> bool:
-        return bool(self.config.tables) or any("{{" in single.oid for single in self.config.oids)
+        moves = any("{{" in single.oid or single.subtree for single in self.config.oids)
+        return self.config.finds or bool(self.config.tables) or moves
+
+
+class SnmpV1(Snmp):
+    """As `Snmp`, in version 1 unless it is said otherwise: `snmpv1://`."""
+
+    example = "snmpv1://public@pdu-1/1.3.6.1.4.1.318.1.1.26.9.4.3.1.7.1?unit=W"
+
+    def __init__(self, config: SnmpConfig) -> None:
+        super().__init__(config if config.version else msgspec.structs.replace(config, version="1"))

@@ -4,31 +4,72 @@ A plan is made at the start and again at every refresh, because indices are the 
 card is put in, a probe moves. A series that both plans have stays the same series, whatever its OID.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+import sys
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any, Final, TypeVar
 
+import msgspec
 from msgspec import Struct
 
-from wattline.drivers.snmp.config import TEMPLATE, Quantity, Single, SnmpConfig, Table
+from wattline.drivers.snmp.config import SnmpConfig
+from wattline.drivers.snmp.profile import Profile
+from wattline.drivers.snmp.quantity import BOOLEAN, TEMPLATE, Single, TableColumn
+from wattline.drivers.snmp.rows import Place, Walks, lone_parts, rows
 from wattline.plugin import Column, Device, Kind, Misconfigured, Point, Series
 from wattline.wire.ber import MODULUS
-from wattline.wire.snmp import Agent, Value, text
+from wattline.wire.snmp import Agent, Value, boolean, reading, text
 
-_TYPES: Final = frozenset({"rack", "pdu", "outlet", "server", "socket", "memory", "process", "host"})
+H = TypeVar("H", bound=Hashable)
+TYPES: Final = frozenset({"rack", "pdu", "ups", "outlet", "server", "socket", "memory", "process", "host"})
+
+
+class Guard(Struct, frozen=True):
+    """A value counts only while the object at `oid` says one of `says`."""
+
+    oid: str
+    says: frozenset[str]
 
 
 class Cell(Struct, frozen=True, eq=False):
-    """One value of a poll: the OID at which it stands now, and what it means."""
+    """One value of a poll: the OID at which it stands now, and what it means.
+
+    `more` are OIDs whose values are added to it; `zero` is the count that means 0 (temperatures in Fahrenheit). An
+    unsigned one means the same below 0 and above: a power factor, the sign of which says lead or lag.
+    """
 
     oid: str
     series: Series
     column: Column
     absent: frozenset[float] = frozenset()
+    guard: Guard | None = None
+    more: tuple[str, ...] = ()
+    zero: Fraction = Fraction(0)
+    is_boolean: bool = False
+    is_unsigned: bool = False
 
     @property
     def is_text(self) -> bool:
         """Whether its value is a text and no number."""
         return self.series.metric.kind is Kind.STATE
+
+    @property
+    def is_simple(self) -> bool:
+        """Whether it is one integer times its scale."""
+        return not (self.is_text or self.guard or self.more or self.zero or self.is_boolean)
+
+    def is_told(self, value: Value) -> bool:
+        """Say whether the agent gave a number, even one that means that there is no value."""
+        return (boolean(value) if self.is_boolean else reading(value)) is not None
+
+    def says(self, value: Value) -> int | float | str | None:
+        """Return the number, or the decimal text of one, that the agent gave; None: it is absent."""
+        number = boolean(value) if self.is_boolean else reading(value)
+        if number is None or (self.absent and float(number) in self.absent):
+            return None
+        return number
 
 
 class Plan(Struct, frozen=True, eq=False):
@@ -38,103 +79,148 @@ class Plan(Struct, frozen=True, eq=False):
     devices: tuple[Device, ...]
     unmatched: tuple[str, ...] = ()
 
-
-class _Place(Struct, frozen=True):
-    """Where a quantity stands and whose it is, before the agent has told its type."""
-
-    oid: str
-    quantity: Quantity
-    device: str
-    labels: dict[str, str]
-
-
-class _Walks:
-    """Each table is walked once for a plan, however many templates look into it."""
-
-    def __init__(self, agent: Agent) -> None:
-        self._agent = agent
-        self._known: dict[str, Mapping[str, Value]] = {}
-
-    async def rows(self, root: str) -> Mapping[str, Value]:
-        bare = root.lstrip(".")
-        if bare not in self._known:
-            self._known[bare] = await self._agent.walk(bare)
-        return self._known[bare]
+    @property
+    def oids(self) -> list[str]:
+        """What has to be asked for, row by row, so that what belongs together is asked for in one PDU."""
+        return [oid for cell in self.cells for oid in (cell.oid, *cell.more, *([cell.guard.oid] if cell.guard else []))]
 
 
 async def make_plan(config: SnmpConfig, agent: Agent) -> Plan:
-    """Walk what templates and tables need, ask for the types of registers, and return the cells.
+    """Plan what the operator's options name.
 
     Raises as `Agent` does, and Misconfigured when two values would be one series.
     """
-    own, walks = config.device or config.host, _Walks(agent)
-    places: list[_Place] = []
+    own, walks = config.device or config.host, Walks(agent)
+    places: list[Place] = []
     unmatched: list[str] = []
     for single in config.oids:
-        if oid := await _resolve(single, walks):
-            places.append(_Place(oid, single, single.device or own, single.labels))
-        else:
-            unmatched.append(single.oid)
-    devices = {own: Device(own)}
-    for table in config.tables:
-        found = list(await _rows(table, walks, own))
+        found = await _singles(single, walks, own)
         places += found
-        kind = table.part if table.part in _TYPES else ""
-        devices |= {one.device: Device(one.device, kind, (("", own),)) for one in found if one.device != own}
+        unmatched += [] if found else [single.oid]
+    lone = await lone_parts(config.tables, walks)
+    for table in config.tables:
+        found = await rows(table, walks, own, lone)
         there = {one.quantity.oid for one in found}
         unmatched += [column.oid for column in table.columns if column.oid not in there]
-    tags = await agent.types([place.oid for place in places if place.quantity.wants_type])
-    cells = tuple(_cell(place, tags.get(place.oid), config.point) for place in places)
+        places += _summed(found) if isinstance(table.names, tuple) else found
+    cells = await _cells(places, agent, config.point or Point.WALL)
     _refuse_twins(cells)
-    return Plan(cells, tuple(devices.values()), tuple(unmatched))
+    return Plan(tuple(cells), _devices(own, "", places), tuple(unmatched))
 
 
-async def _resolve(single: Single, walks: _Walks) -> str:
-    match = TEMPLATE.fullmatch(single.oid)
-    if match is None:
-        return single.oid.lstrip(".")
-    prefix, table, wanted, suffix = match.groups()
-    for index, value in (await walks.rows(table)).items():
-        if text(value) == wanted:
-            return f"{prefix}.{index}{suffix}"
-    return ""
-
-
-async def _rows(table: Table, walks: _Walks, own: str) -> Iterator[_Place]:
-    columns = [(column, await walks.rows(column.oid)) for column in table.columns]
-    names: Mapping[str, str] = {}
-    if isinstance(table.names, dict):
-        names = table.names
-    elif table.names:
-        names = {index: f"{own}/{text(name)}" for index, name in (await walks.rows(table.names)).items() if text(name)}
-    # Row by row, so that what belongs together is asked for in one PDU.
-    indices = dict.fromkeys(index for _, rows in columns for index in rows)
-    return (
-        _Place(f"{column.oid.lstrip('.')}.{index}", column, *_whose(table, names, own, index, column))
-        for index in indices
-        if index in names or not isinstance(table.names, dict)
-        for column, rows in columns
-        if index in rows
+async def plan_of_profile(one: Profile, config: SnmpConfig, agent: Agent) -> Plan:
+    """Plan what a profile names and this device has; what is absent now is left to the next refresh."""
+    own, walks = config.device or config.host, Walks(agent)
+    there = await walks.scalars([single.oid for single in one.values])
+    places = [
+        msgspec.structs.replace(place, value=there[place.oid])
+        for single in one.values
+        for place in await _singles(single, walks, own)
+        if place.oid in there
+    ]
+    lone = await lone_parts(one.tables, walks)
+    for table in one.tables:
+        places += _apart(await rows(table, walks, own, lone))
+    cells = await _cells(places, agent, config.point or one.point)
+    kept: dict[bytes, tuple[Cell, Place]] = {}
+    for cell, place in zip(cells, places, strict=True):
+        if cell.is_text or cell.says(place.value) is not None:
+            kept.setdefault(cell.series.key, (cell, place))  # two MIBs tell the same: the first one is read
+    return Plan(
+        tuple(cell for cell, _ in kept.values()), _devices(own, one.type, [place for _, place in kept.values()])
     )
 
 
-def _whose(
-    table: Table, names: Mapping[str, str], own: str, index: str, column: Quantity
-) -> tuple[str, dict[str, str]]:
-    """Return device and labels of a value; a row without a name is called after its index.
+async def _singles(single: Single, walks: Walks, own: str) -> list[Place]:
+    device = single.device or (f"{own}/{single.part}" if single.part else own)
+    trail = ((device, single.part.partition("-")[0]),) if single.part else ()
+    match = TEMPLATE.fullmatch(single.oid)
+    oid = single.oid.lstrip(".")
+    if match is None and not single.subtree:
+        return [Place(oid, single, device, single.labels, trail)]
+    if match is None:
+        told = boolean if single.unit == BOOLEAN else reading
+        leaves = (f"{oid}.{index}" for index, value in (await walks.rows(oid)).items() if told(value) is not None)
+        return [Place(leaf, single, device, {**single.labels, "oid": leaf}, trail) for leaf in leaves]
+    prefix, table, wanted, suffix = match.groups()
+    for index, value in (await walks.rows(table)).items():
+        if text(value) == wanted:
+            return [Place(f"{prefix}.{index}{suffix}", single, device, single.labels, trail)]
+    return []
 
-    Two rows may have one name (two feeds of one server, outlets that nobody named): the label tells them apart.
-    """
-    if index in names:
-        return names[index], {**column.labels, table.part: index}
-    return f"{own}/{table.part}-{index}", column.labels
+
+async def _cells(places: Sequence[Place], agent: Agent, point: Point) -> list[Cell]:
+    tags = await agent.types([place.oid for place in places if place.quantity.wants_type])
+    rated = dict.fromkeys(place.quantity.rated for place in places if isinstance(place.quantity.rated, str))
+    told = await Walks(agent).scalars([str(oid).lstrip(".") for oid in rated])
+    return [_cell(place, tags.get(place.oid), point, told) for place in places]
 
 
-def _cell(place: _Place, tag: int | None, point: Point) -> Cell:
+def _cell(place: Place, tag: int | None, point: Point, told: Mapping[str, Value]) -> Cell:
     quantity = place.quantity
-    series = Series.of(place.device, quantity.of_metric(), place.labels)
     column = quantity.column(point, MODULUS.get(tag) if tag is not None else None)
-    return Cell(place.oid, series, column, frozenset(quantity.absent))
+    if isinstance(quantity.rated, str):
+        watts = reading(told.get(quantity.rated.lstrip(".")))
+        column = msgspec.structs.replace(column, rated=float(watts) if watts and float(watts) > 0 else None)
+    when = quantity.when if isinstance(quantity, TableColumn) else None
+    return Cell(
+        sys.intern(place.oid),
+        Series.of(place.device, _one(quantity.of_metric()), place.labels),
+        _one(column),
+        _one(frozenset(quantity.absent)),
+        Guard(sys.intern(place.guard), _one(frozenset(map(str, when.says)))) if when and place.guard else None,
+        place.more,
+        _one(quantity.zero()),
+        quantity.unit == BOOLEAN,
+        quantity.unsigned,
+    )
+
+
+@lru_cache(maxsize=4096)
+def _one(value: H) -> H:
+    """Return the first of equal values: a thousand meters of one family have their columns in common."""
+    return value
+
+
+def _summed(places: Sequence[Place]) -> list[Place]:
+    """Make one place of the rows that have one name, where they are gauges: a server with two supplies."""
+    found: dict[tuple[str, str], Place] = {}
+    rest: list[Place] = []
+    for place in places:
+        key = (place.device, place.quantity.oid)
+        if place.quantity.of_metric().kind is not Kind.GAUGE:
+            rest.append(place)
+        elif key in found:
+            found[key] = msgspec.structs.replace(found[key], more=(*found[key].more, place.oid))
+        else:
+            found[key] = msgspec.structs.replace(place, labels=place.quantity.labels)
+    return [*found.values(), *rest]
+
+
+def _apart(places: Sequence[Place]) -> list[Place]:
+    """Tell by their index what would be one series: two rows of a profile's table that the device names alike."""
+
+    def key(place: Place) -> tuple[Any, ...]:
+        return place.device, place.quantity.of_metric().name, tuple(sorted(place.labels.items()))
+
+    often = Counter(map(key, places))
+    return [
+        msgspec.structs.replace(place, labels={**place.labels, "index": place.oid[len(place.quantity.oid) + 1 :]})
+        if often[key(place)] > 1
+        else place
+        for place in places
+    ]
+
+
+def _devices(own: str, kind: str, places: Sequence[Place]) -> tuple[Device, ...]:
+    """Return the tree of devices: each is a part of the one before it in its trail, the first of the meter's own."""
+    devices = {own: Device(own, kind if kind in TYPES else "")}
+    for place in places:
+        above = own
+        for name, part in place.trail:
+            devices.setdefault(name, Device(name, part if part in TYPES else "", (("", above),)))
+            above = name
+    return tuple(devices.values())
 
 
 def _refuse_twins(cells: Sequence[Cell]) -> None:

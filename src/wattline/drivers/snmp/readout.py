@@ -6,17 +6,19 @@ is larger, or came as a text or a float, is converted one by one with `Scale.bas
 
 import logging
 from collections.abc import Mapping
+from fractions import Fraction
 from operator import itemgetter
 from typing import Any, Final
 
 import numpy as np
 
 from wattline.drivers.snmp.plan import Cell, Plan
-from wattline.plugin import Frame, Layout, Values
-from wattline.wire.snmp import Value, reading, text
+from wattline.plugin import Frame, Layout, Mask, Values
+from wattline.wire.snmp import Value, text
 
 _EXACT: Final = 2.0**53
 _INTEGERS: Final = {int}
+_SLACK: Final = 1.1
 _logger = logging.getLogger(__name__)
 
 
@@ -30,6 +32,7 @@ class Readout:
         self._name = name
         self._missing: set[str] = set()
         self._unmatched: tuple[str, ...] = ()
+        self._impossible = False
         self.layout = _layout(plan)
         self._take(plan)
 
@@ -55,12 +58,17 @@ class Readout:
                 counts = ()
             if set(map(type, counts)) == _INTEGERS:
                 row = np.array(counts, np.float64)
+                present = None if self._meaningless.isdisjoint(counts) else ~(row == self._absent).any(0)
                 row *= self._num
                 if max(row.max(), -row.min()) < _EXACT:
                     row /= self._den
+                    for place in self._unsigned:
+                        row[place] = abs(row[place])
                     if self._missing:
                         self._tell(set())
-                    return Frame(self.layout, row)
+                    if present is not None and present.all():
+                        present = None
+                    return Frame(self.layout, row, present=self._possible(row, present))
         return self._frame_one_by_one(answer)
 
     def _frame_one_by_one(self, answer: Mapping[str, Value]) -> Frame:
@@ -70,24 +78,50 @@ class Readout:
         missing = set()
         for place, cell in zip(self._places, self._cells, strict=True):
             value = answer.get(cell.oid)
+            if cell.guard is not None and text(answer.get(cell.guard.oid)) not in cell.guard.says:
+                continue
             if value is not None and cell.is_text:
                 row[place], present[place], texts[place] = 0, True, (text(value),)
-            elif (number := reading(value)) is None:
-                missing.add(cell.oid)
-            elif (base := _base(number, cell)) is not None:
+            elif (base := _base(cell, answer)) is not None:
                 row[place], present[place] = base, True
+            elif not cell.is_told(value):
+                missing.add(cell.oid)
         self._tell(missing)
-        return Frame(self.layout, row, present=None if present.all() else present, texts=texts)
+        for place in self._unsigned:
+            row[place] = abs(row[place])
+        mask = self._possible(row, None if present.all() else present)
+        return Frame(self.layout, row, present=mask, texts=texts)
+
+    def _possible(self, row: Values, present: Mask | None) -> Mask | None:
+        """Leave out watts that exceed the volt-amperes beside them, and these: one of the two is no such thing."""
+        wrong = [
+            (watts, apparent)
+            for watts, apparent, slack in self._pairs
+            if (present is None or (present[watts] and present[apparent]))
+            and abs(row.item(watts)) > _SLACK * abs(row.item(apparent)) + slack
+        ]
+        if wrong:
+            if not self._impossible:
+                first = self.layout.series[wrong[0][0]].device
+                _logger.warning("%s tells more watts than volt-amperes of %s; neither is read", self._name, first)
+            present = np.ones(len(row), bool) if present is None else present
+            present[[place for pair in wrong for place in pair]] = False
+        self._impossible = bool(wrong)
+        return present
 
     def _take(self, plan: Plan) -> None:
         self._cells = plan.cells
         place = {series: i for i, series in enumerate(self.layout.series)}
         self._places = [place[cell.series] for cell in plan.cells]
         whole = self._places == list(range(len(self.layout))) and len(self._places) > 1
-        simple = whole and not any(cell.absent or cell.is_text for cell in plan.cells)
+        simple = whole and all(cell.is_simple for cell in plan.cells)
         self._pick: itemgetter[Any] | None = itemgetter(*(cell.oid for cell in plan.cells)) if simple else None
         self._num = _factors(plan, "num")
         self._den = _factors(plan, "den")
+        self._unsigned = [at for at, cell in zip(self._places, plan.cells, strict=True) if cell.is_unsigned]
+        self._absent = _absent(plan)
+        self._meaningless = frozenset().union(*(cell.absent for cell in plan.cells))
+        self._pairs = _pairs(self.layout)
         if plan.unmatched != self._unmatched and plan.unmatched:
             _logger.warning("%s: nothing is found for %s", self._name, ", ".join(plan.unmatched))
         self._unmatched = plan.unmatched
@@ -100,12 +134,19 @@ class Readout:
         self._missing = missing
 
 
-def _base(number: float | str, cell: Cell) -> float | None:
-    if cell.absent and float(number) in cell.absent:
+def _base(cell: Cell, answer: Mapping[str, Value]) -> float | None:
+    count, scale = cell.says(answer.get(cell.oid)), cell.column.scale
+    if count is None:
         return None
     try:
-        return cell.column.scale.base(number)
-    except OverflowError:  # a text of a number that no float can hold
+        if cell.zero:
+            shifted = (Fraction(str(count)) - cell.zero) * scale.num / scale.den
+            return shifted.numerator / shifted.denominator
+        if not cell.more:
+            return scale.base(count)
+        counts = [count, *(cell.says(answer.get(oid)) for oid in cell.more)]
+        return None if None in counts else sum(scale.base(one) for one in counts if one is not None)
+    except (OverflowError, ValueError):  # a text of a number that no float can hold; a float that is none
         return None
 
 
@@ -115,3 +156,23 @@ def _layout(plan: Plan) -> Layout:
 
 def _factors(plan: Plan, part: str) -> Values:
     return np.array([getattr(cell.column.scale, part) for cell in plan.cells], np.float64)
+
+
+def _absent(plan: Plan) -> Values:
+    """Return the counts that mean nothing as float64[m, k], the m-th of each cell in a row."""
+    table = np.full((max((len(cell.absent) for cell in plan.cells), default=0), len(plan.cells)), np.nan)
+    for i, cell in enumerate(plan.cells):
+        table[: len(cell.absent), i] = sorted(cell.absent)
+    return table
+
+
+def _pairs(layout: Layout) -> tuple[tuple[int, int, float], ...]:
+    """Return the places of watts and of the volt-amperes of the same thing, and how far two counts may be apart."""
+    plain = {(s.device, s.labels): i for i, s in enumerate(layout.series) if s.metric.name == "apparent_power_va"}
+    found = [
+        (i, plain[s.device, s.labels])
+        for i, s in enumerate(layout.series)
+        if s.metric.name == "power_watts" and (s.device, s.labels) in plain
+    ]
+    steps = [layout.columns[w].scale.base(1) + layout.columns[a].scale.base(1) for w, a in found]
+    return tuple((w, a, 2 * step) for (w, a), step in zip(found, steps, strict=True))

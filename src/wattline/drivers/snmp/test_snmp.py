@@ -88,7 +88,9 @@ def test_several_values_of_one_unit_are_told_apart_by_their_oid():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("snmp://c@pdu/", "neither `oids` nor `tables`"),
+        ("snmp://c@pdu/?auth=crc32&version=3&password=12345678", "'crc32' is none of md5, sha"),
+        ("snmp://u:12345678@pdu/?version=3&priv=3DES-EDE", "3DES is not to be had here"),
+        ("snmp://c@pdu/?unit=W", "`unit`"),
         ("snmp://c@pdu/ifDescr.1", "'ifDescr.1' is no numeric OID"),
         ("snmp://c@pdu/1.3.6.99999999999", "no numeric OID"),
         ("snmp://c@pdu/1.3.6.{{ x == y }}", "no numeric OID"),

@@ -1,0 +1,186 @@
+"""Profiles: strict files, how a device's family is found, and what is read of devices that we made up."""
+
+import asyncio
+import contextlib
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from wattline.drivers.snmp.config import SnmpConfig
+from wattline.drivers.snmp.driver import Snmp
+from wattline.drivers.snmp.profile import fitting, names, parse, profile
+from wattline.drivers.snmp.quantity import Scaled
+from wattline.errors import Malformed, Misconfigured
+from wattline.model import Point
+from wattline.testing.recordings.snmprec import readings
+from wattline.testing.recordings.table import compared, failed, known_of
+from wattline.testing.replay import ReplayAgent
+from wattline.wire.snmp import boolean
+
+RECORDED = Path(__file__).parent / "testdata"
+KNOWN = sorted(path for path in RECORDED.glob("*.snmprec") if known_of(path, path.stem))
+NOW = 1_700_000_000_000_000_000
+
+
+async def frame_of(agent, **options):
+    driver = Snmp(SnmpConfig(host="127.0.0.1", port=agent.port, device="it", **options))
+    try:
+        await driver.open()
+        [frame] = await driver.read(NOW)
+        return driver, frame
+    finally:
+        await driver.close()
+
+
+def there(frame):
+    present = frame.present if frame.present is not None else [True] * len(frame.layout)
+    return {
+        (series.device, series.metric.name, *(f"{k}={v}" for k, v in series.labels)): frame.values[i]
+        for i, series in enumerate(frame.layout.series)
+        if present[i]
+    }
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_profile_can_be_read(name):
+    one = profile(name)
+    assert one.values or one.tables
+    assert one.find or name == "apc-probes"
+
+
+@pytest.mark.parametrize("path", KNOWN, ids=lambda path: path.stem)
+def test_what_is_known_of_a_device_is_read(path):
+    lines = compared(known_of(path, path.stem), readings(path), ())
+    assert not failed(lines), [line.known for line in lines if line.ours is None]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("- a", "Expected `object`"),
+        ("title: [", "while parsing"),
+        ("title: x\nvlaues: []", "vlaues"),
+        ("title: x\nfind: [{says: x}]", "a mark says"),
+        ("title: x\nfind: [{describes: '['}]", "no regular expression"),
+        ("title: x\nroot: 1.3.6.1.4.1.9\nvalues: [{oid: 4.3}]", "Expected `str`, got `float`"),
+        ("title: x\nroot: 1.3.6.1.4.1.9\nvalues: [{oid: 4.3.1, unit: watts}]", "no unit"),
+        ("title: x\ntables: [{columns: [{oid: 1.3.6.1.4.1, by: index}]}]", "belong together"),
+        ("title: x\ntables: [{columns: [{oid: 1.3.6.1.4.1, by: index, cases: {'1': {unit: x}}}]}]", "no unit"),
+        ("title: x\ntables: [{columns: [{oid: 1.3.6.1.4.1}], part: [a, b], arcs: [0]}]", "as many as the parts"),
+    ],
+)
+def test_a_wrong_profile_says_what_is_wrong(text, said):
+    with pytest.raises(Misconfigured, match="profile mine: .*" + said):
+        parse("mine", text)
+
+
+def test_the_mark_that_says_most_comes_first():
+    found = [name for _, name in fitting(".1.3.6.1.4.1.534.6.6.7", "ePDU")]
+    assert found[0] == "eaton-epdu"
+    assert found.index("ups-mib") > found.index("hpe-ilo")  # what anybody answers comes after what one maker does
+    assert next(iter(fitting("1.3.6.1.4.1.5340", "")))[0].identity == ""  # a number that only begins alike
+
+
+async def test_an_unknown_device_says_so_and_a_named_profile_is_not_searched():
+    async with ReplayAgent({}) as agent:
+        agent.put("1.3.6.1.2.1.1.1.0", "toaster")
+        with pytest.raises(Malformed, match=r"of no family that Wattline knows .*'toaster'"):
+            await frame_of(agent)
+        with pytest.raises(Misconfigured, match="no profile 'toast': apc-cpdu"):
+            await frame_of(agent, profile="toast")
+
+
+async def test_a_tree_of_devices_registers_and_what_is_not_measured():
+    async with ReplayAgent.of(RECORDED / "apc-rpdu2.snmprec") as agent:
+        _, frame = await frame_of(agent)
+    found = there(frame)
+    assert found["it", "energy_joules"] == 45678 * 360_000
+    assert ("it/spare", "power_watts", "outlet=2") not in found
+    assert ("it/bank-1", "current_amperes") not in found
+    devices = {device.name: device for device in frame.layout.devices}
+    assert (devices["it"].type, devices["it/web-1"].type, devices["it/web-1"].parent) == ("pdu", "outlet", "it")
+    [energy] = [
+        c
+        for s, c in zip(frame.layout.series, frame.layout.columns, strict=True)
+        if s.device == "it" and c.scale.num == 360_000
+    ]
+    assert (energy.range, energy.resolution, energy.point) == (None, 360_000, Point.WALL)
+
+
+async def test_what_a_sensor_says_of_itself_is_asked_at_every_poll():
+    async with ReplayAgent.of(RECORDED / "raritan-px2.snmprec") as agent:
+        driver = Snmp(SnmpConfig(host="127.0.0.1", port=agent.port, device="it"))
+        await driver.open()
+        [before] = await driver.read(NOW)
+        assert there(before)["it", "power_watts"] == 1665
+        agent.put("1.3.6.1.4.1.13742.6.5.2.3.1.2.1.1.5", 2, tag=2)  # unavailable, and its value goes on to be 1665
+        [after] = await driver.read(NOW + 10**9)
+        await driver.close()
+    assert ("it", "power_watts") not in there(after)
+    assert there(after)["it", "current_amperes"] == 7.467
+
+
+async def test_two_units_are_two_devices_and_one_is_none():
+    async with ReplayAgent.of(RECORDED / "schleifenbauer.snmprec") as agent:
+        _, two = await frame_of(agent)
+        assert there(two)["it/unit-1", "power_watts"] == 70
+        agent.objects = {arcs: value for arcs, value in agent.objects.items() if arcs[-2:] != (210, 2)}
+        _, one = await frame_of(agent)
+    assert there(one)["it", "power_watts"] == 70
+
+
+async def test_watts_beyond_the_volt_amperes_are_left_out(caplog):
+    async with ReplayAgent.of(RECORDED / "apc-rpdu2.snmprec") as agent:
+        agent.put("1.3.6.1.4.1.318.1.1.26.4.3.1.16.1", 80)
+        _, frame = await frame_of(agent)
+    assert ("it", "power_watts") not in there(frame)
+    assert ("it", "apparent_power_va") not in there(frame)
+    assert there(frame)["it/phase-1", "power_watts"] == 1210
+    assert "more watts than volt-amperes of it" in caplog.text
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    octets=st.binary(max_size=12), tag=st.sampled_from([4, 6, 64, 68]), name=st.sampled_from([p.stem for p in KNOWN])
+)
+def test_octets_of_any_kind_in_every_object_are_no_other_error(octets, tag, name):
+    async def read():
+        async with ReplayAgent.of(RECORDED / f"{name}.snmprec") as agent:
+            whole = dict(agent.objects)
+            driver = Snmp(SnmpConfig(host="127.0.0.1", port=agent.port, device="it", tries=1, wait=5))
+            try:
+                await driver.open()
+                agent.objects = dict.fromkeys(whole, (tag, octets))
+                await driver.read(NOW)
+                await driver.read(NOW + 301 * 10**9)  # plans again, with what is there now
+            finally:
+                await driver.close()
+
+    with contextlib.suppress(Malformed):
+        asyncio.run(read())
+
+
+@given(st.binary(max_size=12))
+def test_any_octets_are_on_off_or_neither(octets):
+    assert boolean(octets) in (None, 0, 1)
+
+
+async def test_rated_watts_are_those_that_the_device_tells():
+    async with ReplayAgent.of(RECORDED / "ups-mib.snmprec") as agent:
+        _, frame = await frame_of(agent)
+    place = [series.metric.name for series in frame.layout.series].index("power_watts")
+    assert frame.layout.columns[place].rated == 2700
+
+
+@pytest.mark.parametrize(
+    ("how", "told", "factor"),
+    [
+        ("digits", 2, "1/100"), ("digits", -1, "10"), ("factor", -10, "1/10"), ("factor", 1, "1"), ("factor", 0, None),
+        ("thousands", 8, "1/1000"), ("decimal", "0.25", "1/4"), ("digits", 99, None), ("digits", "x", None),
+    ],
+)  # fmt: skip
+def test_scales_that_a_device_tells(how, told, factor):
+    found = Scaled(oid="1.3.6.1.4.1", how=how).scale(told)
+    assert (None if found is None else str(found)) == factor

@@ -1,0 +1,59 @@
+"""`python -m wattline.testing.recordings FOLDER`: read every recording below a folder and compare.
+
+Ends with 1 when a known value is neither matched nor explained, with 2 when a file cannot be understood.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Final, Protocol, cast
+
+from wattline.errors import WattlineError
+from wattline.testing.recordings.reading import Reading
+from wattline.testing.recordings.table import Line, compared, failed, known_of, reasons_of, table
+
+KINDS: Final = ("snmprec",)
+"""Modules of this package, in the order in which they are asked whether a file is theirs."""
+
+
+class Kind(Protocol):
+    """What a module of this package has."""
+
+    matches: Callable[[Path], bool]
+    readings: Callable[[Path], list[Reading]]
+
+
+def main() -> int:
+    """Print the table of a folder."""
+    parser = argparse.ArgumentParser(prog="python -m wattline.testing.recordings")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--markdown", action="store_true")
+    parser.add_argument("--explained", type=Path, help="YAML: known values that are wrong, with the reason")
+    given = parser.parse_args()
+    try:
+        lines = list(_lines(given.folder, given.explained))
+    except WattlineError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    sys.stdout.writelines(f"{text}\n" for text in table(lines, markdown=given.markdown))
+    return int(failed(lines))
+
+
+def _lines(folder: Path, explained: Path | None) -> list[Line]:
+    kinds = [cast("Kind", import_module(f"{__package__}.{name}")) for name in KINDS]
+    reasons = reasons_of(explained)
+    lines: list[Line] = []
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        kind = next((kind for kind in kinds if kind.matches(path)), None)
+        if kind is None:
+            continue
+        name = str(path.relative_to(folder).with_suffix(""))
+        ours = kind.readings(path)
+        lines += compared(known_of(path, name), ours, reasons)
+    return lines
+
+
+if __name__ == "__main__":
+    sys.exit(main())
