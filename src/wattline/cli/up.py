@@ -126,7 +126,7 @@ async def _serve(options: Options, registry: Registry) -> None:
         engine = Engine(site, registry, clock=clock)
         stop = asyncio.Event()
         view = View(engine.store, engine.health, engine.live, site, clock.now(), clock.now, engine.promotions)
-        server = _Server(
+        server = Server(
             uvicorn.Config(create_app(view), http=Patient, ws="none", log_config=None, timeout_graceful_shutdown=_GRACE)
         )
         loop = asyncio.get_running_loop()
@@ -156,7 +156,7 @@ async def _opened(engine: Engine, metering: asyncio.Task[None]) -> bool:
     return engine.started.is_set()
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """A server that leaves signals to the program that it is part of."""
 
     @contextlib.contextmanager

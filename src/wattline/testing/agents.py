@@ -48,7 +48,7 @@ def find_program(name: str) -> str | None:
     return shutil.which(name) or shutil.which(name, path=_SBIN)
 
 
-class _Server(ABC):
+class Server(ABC):
     """A program with a folder of its own. Raises Unreachable, with what it said, when it ends or never answers."""
 
     program: str
@@ -137,7 +137,7 @@ class _Server(ABC):
         raise Unreachable(f"{self.program} did not answer within {_PATIENCE:.0f} s:\n{self._log.read_text()}")
 
 
-class Snmpd(_Server):
+class Snmpd(Server):
     """net-snmp's agent: v1 and v2c with community `public`, v3 with `USERS`.
 
     `lines` stand in its configuration: `override OID integer 230` makes an object, `pass OID script` runs one.
@@ -195,7 +195,7 @@ class Snmpd(_Server):
                 return False
 
 
-class NodeExporter(_Server):
+class NodeExporter(Server):
     """Debian's `prometheus-node-exporter` with a folder for the text files that it adds to its page."""
 
     program = "prometheus-node-exporter"
@@ -228,7 +228,7 @@ class NodeExporter(_Server):
             return False
 
 
-class Mosquitto(_Server):
+class Mosquitto(Server):
     """Eclipse's MQTT broker. Without `users` it lets in everybody; `tls` is its certificate and key."""
 
     program = "mosquitto"

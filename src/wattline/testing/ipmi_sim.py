@@ -11,7 +11,7 @@ import socket
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from wattline.testing.agents import _Server
+from wattline.testing.agents import Server
 from wattline.wire.ipmi import envelope, message
 from wattline.wire.ipmi.message import APP, Request
 
@@ -22,7 +22,7 @@ _LEVELS: Final = ("callback", "user", "operator", "admin")
 _STATES: Final = " ".join(["0" * 15] * 4)
 
 
-class IpmiSim(_Server):
+class IpmiSim(Server):
     """One BMC with `records` of sensors and a byte as the reading of each, by its number."""
 
     program = "ipmi_sim"

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from wattline.errors import Unreachable
-from wattline.testing.agents import _Server
+from wattline.testing.agents import Server
 
 SERVER: Final = "/lib/nut/upsd"
 """What `/sbin/upsd` starts where the machine's own configuration lets it."""
@@ -23,7 +23,7 @@ _PATIENCE: Final = 20.0
 _STOPPING: Final = 10.0
 
 
-class Upsd(_Server):
+class Upsd(Server):
     """Debian's server with one UPS, `rack`, that says what stands in `variables` (lines `name: value`)."""
 
     program = "dummy-ups"

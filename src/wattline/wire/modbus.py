@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final, Literal, Protocol
 
 from wattline.errors import Malformed, Unreachable
-from wattline.wire.tty import Line, Port
+from wattline.wire.serial_stream import Port
 
 Framing = Literal["tcp", "rtu"]
 MOST: Final = 125
@@ -149,11 +149,11 @@ def over_tcp(host: str, port: int) -> Dial:
     return lambda: asyncio.open_connection(host, port, limit=_LIMIT)
 
 
-def over_serial(path: str, line: Line) -> Dial:
+def over_serial(path: str, baud: int, framing: str) -> Dial:
     """Return how to open a serial port."""
 
     async def dial() -> tuple[asyncio.StreamReader, Writer]:
-        port = await Port.open(path, line)
+        port = await Port.open(path, baud, framing)
         return port.reader, port
 
     return dial

@@ -18,8 +18,11 @@ import termios
 from typing import Final
 from urllib.parse import urlsplit
 
-from wattline.errors import Malformed, Misconfigured, Unreachable
+from wattline.errors import Malformed, Misconfigured, Unreachable, WattlineError
 
+_B: Final = re.compile("B([1-9][0-9]*)")
+SPEEDS: Final = tuple(sorted(int(match[1]) for match in map(_B.fullmatch, dir(termios)) if match))
+"""Speeds that a serial port may have, in baud."""
 MOST: Final = 4096
 """Bytes of one read: what the kernel holds of a serial port."""
 _FRAMING: Final = re.compile("([5-8])([NEO])([12])")
@@ -47,7 +50,7 @@ def check_line(name: str, baud: int, framing: str) -> None:
             raise ValueError("`line` of a serial server is written tcp://host:port")
     elif not name.startswith("/"):
         raise ValueError("`line` is the path of a serial port, such as /dev/ttyUSB0, or tcp://host:port")
-    if not hasattr(termios, f"B{baud}") or baud <= 0:
+    if baud not in SPEEDS:
         raise ValueError(f"`baud`: {baud} is no speed of a serial port, such as 9600 or 115200")
     if not _FRAMING.fullmatch(framing):
         raise ValueError("`framing` is data bits, parity (N, E, O) and stop bits, such as 8N1")
@@ -71,20 +74,7 @@ class Line:
         if self.name.startswith("tcp://"):
             self._descriptor = await self._connect()
             return
-        try:
-            self._descriptor = os.open(self.name, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _make_raw(self._descriptor, self._baud, self._framing)
-        except PermissionError as error:
-            raise Misconfigured(_forbidden(self.name)) from error
-        except BlockingIOError as error:
-            raise Unreachable(f"{self.name} is held by another program") from error
-        except termios.error as error:
-            raise Misconfigured(f"{self.name} is no serial port") from error
-        except OSError as error:
-            if error.errno in _AWAY:
-                raise Unreachable(f"{self.name} is not there: {error.strerror}") from error
-            raise Misconfigured(f"{self.name} cannot be opened: {error.strerror}") from error
+        self._descriptor = open_port(self.name, self._baud, self._framing)
 
     def close(self) -> None:
         """Let go of the line."""
@@ -193,6 +183,36 @@ class Line:
         raise Unreachable(f"{self.name} cannot be reached: {last}")
 
 
+def open_port(path: str, baud: int, framing: str) -> int:
+    """Return the descriptor of a serial port, raw and held alone, with nothing in it from before.
+
+    Raises Unreachable (not there, or taken) and Misconfigured (no right, or no serial port).
+    """
+    descriptor = -1
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _make_raw(descriptor, baud, framing)
+    except (OSError, termios.error) as error:
+        if descriptor >= 0:
+            os.close(descriptor)
+        raise _refusal(path, error) from error
+    return descriptor
+
+
+def _refusal(path: str, error: Exception) -> WattlineError:
+    match error:
+        case PermissionError():
+            return Misconfigured(_forbidden(path))
+        case BlockingIOError():
+            return Unreachable(f"{path} is held by another program")
+        case OSError() if error.errno in _AWAY:
+            return Unreachable(f"{path} is not there: {error.strerror}")
+        case OSError():
+            return Misconfigured(f"{path} cannot be opened: {error.strerror}")
+    return Misconfigured(f"{path} is no serial port")
+
+
 async def _ready(descriptor: int, *, write: bool) -> None:
     """Return when a descriptor can be read or written."""
     loop = asyncio.get_running_loop()
@@ -223,6 +243,7 @@ def _make_raw(descriptor: int, baud: int, framing: str) -> None:
     characters[termios.VMIN], characters[termios.VTIME] = 1, 0  # an empty line would block, and says so
     given = termios.IGNPAR if parity == "N" else termios.INPCK | termios.IGNPAR
     termios.tcsetattr(descriptor, termios.TCSANOW, [given, 0, control, 0, speed, speed, characters])
+    termios.tcflush(descriptor, termios.TCIOFLUSH)
 
 
 def _forbidden(path: str) -> str:

@@ -21,7 +21,7 @@ from wattline.plugin import (
     parse_unit,
 )
 from wattline.wire.modbus import MOST, Dial, Framing, Space, over_serial, over_tcp
-from wattline.wire.tty import SPEEDS, Line, Parity
+from wattline.wire.serial_line import SPEEDS
 
 Category = Literal["holding", "input"]
 _ADDRESS: Final = re.compile(r"(?:(?P<unit>\d+)/)?(?P<address>\d+)/(?P<octets>[bl]e)_(?P<words>[bl]e)_(?P<type>\w+)")
@@ -139,7 +139,7 @@ class ModbusConfig(DriverConfig, frozen=True, kw_only=True):
     framing: Framing | None = None
     serial: str = ""
     baud: int = 19_200
-    parity: Parity = "even"
+    parity: Literal["none", "even", "odd"] = "even"
     stop: Literal[1, 2] = 1
     device_unit: int = 1
     category: Category = "holding"
@@ -161,8 +161,8 @@ class ModbusConfig(DriverConfig, frozen=True, kw_only=True):
             raise ValueError("`host` is a name or an IP address")
         if self.serial and self.framing == "tcp":
             raise ValueError("`framing` of a serial line is rtu")
-        if self.baud not in SPEEDS or not self.baud:
-            raise ValueError(f"`baud` is one of {', '.join(str(speed) for speed in sorted(SPEEDS) if speed)}")
+        if self.baud not in SPEEDS:
+            raise ValueError(f"`baud` is one of {', '.join(str(speed) for speed in SPEEDS)}")
         for name, least, most in _BOUNDS:
             if not least <= getattr(self, name) <= most:  # not so either of what is no number
                 raise ValueError(f"`{name}` lies between {least} and {most}")
@@ -189,7 +189,7 @@ class ModbusConfig(DriverConfig, frozen=True, kw_only=True):
     def way(self) -> tuple[Dial, Framing]:
         """Return how to get there and how frames look on it."""
         if self.serial:
-            return over_serial(self.serial, Line(self.baud, self.parity, self.stop)), "rtu"
+            return over_serial(self.serial, self.baud, f"8{self.parity[0].upper()}{self.stop}"), "rtu"
         return over_tcp(self.host, self.port), self.framing or "tcp"
 
     def places(self) -> tuple[Place, ...]:

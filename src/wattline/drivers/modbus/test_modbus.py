@@ -343,7 +343,7 @@ async def test_units_on_a_serial_line():
             for n in range(3):
                 [frame] = await one.read(NOW + n * SECOND)
             assert there(frame) == {("feed-1", "power_watts"): 50, ("feed-2", "power_watts"): 100}
-            with pytest.raises(Unreachable, match="in use by another meter"):
+            with pytest.raises(Unreachable, match="held by another program"):
                 await on_line(path, POWER).open()
 
 

@@ -14,7 +14,7 @@ from wattline.errors import WattlineError
 from wattline.testing.recordings.reading import Reading
 from wattline.testing.recordings.table import Line, compared, failed, known_of, reasons_of, table
 
-KINDS: Final = ("snmprec",)
+KINDS: Final = ("snmprec", "redfish", "dsmr", "sml", "mbus", "nut", "nvidia", "pages")
 """Modules of this package, in the order in which they are asked whether a file is theirs."""
 
 
