@@ -163,7 +163,7 @@ sinks:
         ("sinks: [{driver: box, name: ..}]", "'..' names no folder for the spool"),
         (f"sinks: [{{driver: box, spool: {'9' * 400}}}]", "is no size such as"),
         (f"every: 1{'0' * 400}", "is no duration such as"),
-        ("[" * 5000, "nested too deeply"),
+        ("[" * 5000, "nest"),
         ("a: &a\n  <<: *a\n  b: 1", "a: unknown key"),
     ],
 )

@@ -4,11 +4,12 @@ import asyncio
 import itertools
 import logging
 
+import numpy as np
 import pytest
 
 from wattline.model import Cause
 from wattline.plugin import Denied, Gone, Malformed, Misconfigured, Secret, Unreachable
-from wattline.runtime.health import Silent, Speaking, Waiting
+from wattline.runtime.health import Ring, Silent, Speaking, Waiting
 from wattline.runtime.source import DENIED_BACK_OFF
 from wattline.testing.memory import MemoryStore
 from wattline.units import NANOSECONDS
@@ -250,3 +251,13 @@ async def test_a_stream_is_taken_as_it_comes_and_opened_again_when_it_ends(runni
         await clock.advance(11)
         assert state(engine, "talk").state.cause is Cause.TIMEOUT
     assert len(times(store, "talk")) == 3
+
+
+def test_percentiles_are_those_of_numpy():
+    ring, rng = Ring(), np.random.default_rng(1)
+    assert ring.percentiles(50, 99) == (None, None)
+    for n, number in enumerate(rng.exponential(1.0, 600).tolist(), start=1):
+        ring.add(number)
+        if n in (1, 2, 7, 255, 256, 257, 600):
+            kept = ring._kept[: min(n, 256)]
+            assert ring.percentiles(50, 99) == pytest.approx(np.percentile(kept, [50, 99]))

@@ -11,11 +11,13 @@ import re
 import types
 import typing
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import FieldInfo
 
 from wattline.errors import Misconfigured
 from wattline.plugin import Secret
@@ -127,7 +129,7 @@ def shape(document: Document, place: Place, value: Any, kind: Any) -> Any:
 
 def struct(document: Document, place: Place, given: Mapping[str, Any], kind: type[T]) -> T | None:
     """Make a struct of a mapping: all faults of all keys, those of `__post_init__` if the keys have none."""
-    fields = {field.encode_name: field for field in msgspec.structs.fields(cast("type[Struct]", kind))}
+    fields = _fields(cast("type[Struct]", kind))
     before = len(document.faults)
     values: dict[str, Any] = {}
     for name, value in given.items():
@@ -145,6 +147,11 @@ def struct(document: Document, place: Place, given: Mapping[str, Any], kind: typ
     except (ValueError, TypeError, Misconfigured) as error:
         document.fault(place, str(error))
         return None
+
+
+@cache
+def _fields(kind: type[Struct]) -> Mapping[str, FieldInfo]:
+    return {field.encode_name: field for field in msgspec.structs.fields(kind)}
 
 
 def _leaf(document: Document, place: Place, value: Any, kind: Any) -> Any:
