@@ -4,10 +4,14 @@ import asyncio
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from wattline.errors import Malformed, Unreachable
 from wattline.testing.replay import Fault, ReplayAgent
+from wattline.wire import ber
 from wattline.wire.snmp import WINDOW, Agent, Community, Poll, User, reading, text
+from wattline.wire.snmp_session import is_message
 
 ROOT = "1.3.6.1.4.1.99999"
 OIDS = [f"{ROOT}.{i}" for i in range(1, 41)]
@@ -218,3 +222,24 @@ def test_users(user, fault):
     assert fault in user.fault()
     assert bool(fault) == bool(user.fault())
     assert "12345" not in repr(user)
+
+
+@given(body=st.binary(max_size=300), tag=st.sampled_from([0x30, 0x30, 0x31, 0xFF]), more=st.integers(-1, 2))
+def test_a_message_is_one_sequence_of_its_datagrams_length(body, tag, more):
+    datagram = ber.block(tag, body)
+    said = datagram + bytes(more) if more >= 0 else datagram[:-1]
+    assert is_message(said[:6], len(said)) == (tag == 0x30 and more == 0)
+
+
+async def test_an_agent_that_answers_garbage_writes_nothing_to_standard_error(capfd):
+    async with ReplayAgent({}) as served:
+        served.put("1.3.6.1.4.1.1.0", 5)
+        agent = Agent("127.0.0.1", served.port, Community("public"), wait=5)
+        await agent.connect()
+        served.fault = Fault.GARBAGE
+        with pytest.raises(Malformed, match="no SNMP: a datagram of 50 octets"):
+            await agent.get(["1.3.6.1.4.1.1.0"])
+        served.fault = Fault.NONE
+        assert await agent.get(["1.3.6.1.4.1.1.0"]) == {"1.3.6.1.4.1.1.0": 5}
+        agent.close()
+    assert capfd.readouterr().err == ""

@@ -8,7 +8,8 @@ What had to be known of gufo-snmp 0.13, each seen by trying:
 - A wrong community and a wrong privacy password are silence; a wrong user or authentication password is an error.
 - After an agent's restart a v3 session is silent for ever (engine boots and time, RFC 3414 section 3.2): a new
   `connect` mends it, and `refresh` keeps it fresh where polls are more than 150 s apart (the time window there).
-- Garbage may make its parser panic, which arrives as a `BaseException`; here it is Malformed like any other garbage.
+- Garbage may make its parser panic, which arrives as a `BaseException`; here it is Malformed like any other garbage,
+  and most of it never gets there (`snmp_session`).
 - So is an object that is no such thing, as an OID without an arc, which arrives as a `RuntimeError`.
 - Opaque floats arrive as their bytes (`reading` decodes them).
 """
@@ -23,11 +24,11 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import gufo.snmp as gufo
 import numpy as np
-from gufo.snmp.aio import SnmpSession
 from msgspec import Struct
 
 from wattline.errors import Denied, Malformed, Unreachable, WattlineError
 from wattline.wire import ber
+from wattline.wire.snmp_session import Session
 
 Value = int | float | str | bytes | None
 """What an agent says: numbers, OIDs and addresses as text, octets as bytes."""
@@ -112,7 +113,7 @@ class Agent:
     def __init__(self, host: str, port: int, who: Community | User, *, wait: float = 1.0, tries: int = 2) -> None:
         self._host, self._port, self._who = host, port, who
         self._wait, self._tries = wait, tries
-        self._session: SnmpSession | None = None
+        self._session: Session | None = None
         self._address = ""
         self._window = asyncio.Semaphore(WINDOW)
 
@@ -130,10 +131,10 @@ class Agent:
         options: dict[str, Any] = {"addr": self._address, "port": self._port, "timeout": cast("float", None)}
         try:
             if isinstance(self._who, User):
-                self._session = SnmpSession(**options, user=_keys(self._who))
+                self._session = Session(**options, user=_keys(self._who))
             else:
                 version = gufo.SnmpVersion.v1 if self._who.version == 1 else gufo.SnmpVersion.v2c
-                self._session = SnmpSession(**options, version=version, community=self._who.text)
+                self._session = Session(**options, version=version, community=self._who.text)
         except OSError as error:
             raise Unreachable(f"{self.name} cannot be reached from here: {error}") from error
         await self.refresh()
@@ -205,7 +206,7 @@ class Agent:
         return await self._types(oids[:middle]) | await self._types(oids[middle:])
 
     @property
-    def _open(self) -> SnmpSession:
+    def _open(self) -> Session:
         if self._session is None:
             raise Unreachable(f"{self.name} is not connected")
         return self._session
@@ -227,9 +228,10 @@ class Agent:
             try:
                 async with self._window, limit:
                     return await ask()
+            except ConnectionRefusedError:  # the agent's host has answered that nobody listens; it would say so again
+                raise Unreachable(self._silence(refused=True)) from None
             except TimeoutError:
-                if not limit.expired():
-                    # The agent's host has answered that nobody listens there; it would say so again.
+                if not limit.expired():  # gufo calls a refusal so when it meets it while sending
                     raise Unreachable(self._silence(refused=True)) from None
             except (StopAsyncIteration, gufo.NoSuchInstance, gufo.SnmpEncodeError):
                 raise
