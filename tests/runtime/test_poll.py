@@ -253,6 +253,21 @@ async def test_a_stream_is_taken_as_it_comes_and_opened_again_when_it_ends(runni
     assert len(times(store, "talk")) == 3
 
 
+async def test_a_stream_that_was_silent_for_longer_than_a_gap_leaves_an_outage(running, clock, meter, chatter):
+    store = MemoryStore()
+    chatter.patience = 60.0
+    try:
+        async with running([meter("talk", driver="chatter", every=5.0)], store):
+            for wait in (14, 16, 0.5):  # a period of 5 s has its gaps from 15 s on
+                chatter.spoken.put_nowait(1.0)
+                await clock.advance(wait)
+    finally:
+        chatter.patience = 0.0
+    [outage] = store.outages(0, 2**62)
+    assert (outage.cause, outage.detail) == (Cause.TIMEOUT, "nothing was said for 16 s")
+    assert [outage.start, outage.end] == times(store, "talk")[1:]
+
+
 def test_percentiles_are_those_of_numpy():
     ring, rng = Ring(), np.random.default_rng(1)
     assert ring.percentiles(50, 99) == (None, None)

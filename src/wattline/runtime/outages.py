@@ -13,6 +13,7 @@ from typing import Any, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from wattline.core.integral import GAP_PERIODS, LEAST_GAP
 from wattline.model import Cause, Layout, Outage, Series
 from wattline.plugin import Store
 from wattline.units import NANOSECONDS
@@ -81,6 +82,9 @@ class Holes:
             elif missed:
                 ticks = f"{missed} tick{'s' if missed > 1 else ''} missed"
                 known.append(Outage(self._meter, self._last, time, Cause.OVERRUN, ticks))
+            elif (silence := time - self._last) > max(GAP_PERIODS * self._period, LEAST_GAP):  # a stream that waited
+                said = f"nothing was said for {silence / NANOSECONDS:.0f} s"
+                known.append(Outage(self._meter, self._last, time, Cause.TIMEOUT, said))
         self._open, self._last, self.first = None, time, False
         return known
 
