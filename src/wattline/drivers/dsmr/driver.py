@@ -6,13 +6,18 @@ from typing import ClassVar, Final
 from wattline.core import obis
 from wattline.core.obis import Registers
 from wattline.drivers.dsmr import meaning
-from wattline.drivers.dsmr.config import DsmrConfig
+from wattline.line_meter import LineConfig
 from wattline.plugin import DriverConfig, Frame, Layout, Malformed, Metric, Streamed
 from wattline.wire.p1 import Telegrams, parse
-from wattline.wire.serial_line import Line
 
 _PATIENCE: Final = 10
 """Broken telegrams in a row after which something is wrong with the line."""
+
+
+class DsmrConfig(LineConfig, frozen=True, kw_only=True):
+    """Options of a P1 port."""
+
+    wait: float = 30.0
 
 
 class Dsmr(Streamed[DsmrConfig]):
@@ -26,7 +31,7 @@ class Dsmr(Streamed[DsmrConfig]):
     def __init__(self, config: DsmrConfig) -> None:
         super().__init__(config)
         self.patience = config.wait + 1
-        self._line = Line(config.line, baud=config.baud, framing=config.framing, wait=config.wait)
+        self._line = config.opened_by()
 
     async def open(self) -> Sequence[Layout]:
         """Open the line; what the meter tells is seen in its first telegram."""
@@ -36,7 +41,7 @@ class Dsmr(Streamed[DsmrConfig]):
     async def stream(self) -> AsyncIterator[Sequence[Frame]]:
         """Yield a frame for each telegram. Raises Malformed when telegram after telegram is broken."""
         telegrams = Telegrams()
-        registers = Registers(self.config.device or f"dsmr-{self.config.line.rpartition('/')[2].replace(':', '-')}")
+        registers = Registers(self.config.own_name("dsmr"))
         broken = in_a_row = 0
         while True:
             for telegram in telegrams.feed(await self._line.read()):

@@ -6,8 +6,7 @@ from hypothesis import strategies as st
 
 from wattline.core.address import Url
 from wattline.drivers.dsmr import meaning
-from wattline.drivers.dsmr.config import DsmrConfig
-from wattline.drivers.dsmr.driver import Dsmr
+from wattline.drivers.dsmr.driver import Dsmr, DsmrConfig
 from wattline.errors import Malformed, Misconfigured, Unreachable
 from wattline.testing.driver_suite import DriverSuite
 from wattline.testing.recordings.dsmr import matches, readings, telegram

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 import msgspec
 from msgspec import Struct, field
 
+from wattline.core.naming import plain_metric
 from wattline.core.tree import Path, parse_path, split_paths
 from wattline.plugin import (
     Column,
@@ -17,19 +18,11 @@ from wattline.plugin import (
     Point,
     Scale,
     Secret,
-    Unit,
     Url,
     parse_unit,
 )
 from wattline.wire.web import basic, root, trust
 
-_NAMES: Final = {
-    Unit.WATT: "power_watts", Unit.JOULE: "energy_joules", Unit.VOLT: "voltage_volts", Unit.AMPERE: "current_amperes",
-    Unit.HERTZ: "frequency_hertz", Unit.CELSIUS: "temperature_celsius", Unit.VOLT_AMPERE: "apparent_power_va",
-    Unit.VAR: "reactive_power_var", Unit.SECOND: "time_seconds", Unit.BYTE: "size_bytes", Unit.RATIO: "share_ratio",
-    Unit.NONE: "json_value",
-}  # fmt: skip
-_OPEN: Final = (Unit.NONE, Unit.BYTE, Unit.SECOND)  # units that a running total and a level have in common
 _PER_VALUE: Final = ("metric", "unit", "kind", "scale")
 _PARAMETER: Final = "param."
 _BOUNDS: Final = (("port", 0, 65_535), ("wait", 0.001, 3600), ("limit_mib", 0.001, 1024))
@@ -72,10 +65,7 @@ class Value(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def of_metric(self) -> Metric:
         """Return the metric; where the operator named none, the plain one of its unit."""
         unit, _ = parse_unit(self.unit)
-        kind = self.kind
-        if kind is None:
-            kind = Kind.COUNTER if unit is Unit.JOULE else Kind.UNKNOWN if unit in _OPEN else Kind.GAUGE
-        return Metric(self.metric or _NAMES[unit], unit, kind)
+        return plain_metric(unit, name=self.metric, kind=self.kind, otherwise="json_value")
 
     def column(self, point: Point) -> Column:
         """Return what is to be said of the series; `range` and `resolution` are in the value's own unit."""

@@ -2,27 +2,25 @@
 
 from typing import Any, Final, Self
 
-from wattline.plugin import DriverConfig, Misconfigured, Url
+from wattline.line_meter import LineConfig
+from wattline.plugin import Misconfigured, Url
 from wattline.wire.mbus import ANY
-from wattline.wire.serial_line import check_line, name_line
+from wattline.wire.serial_line import name_line
 
 _LAST: Final = 250
 """The highest address that a meter may have."""
 
 
-class MbusConfig(DriverConfig, frozen=True, kw_only=True):
+class MbusConfig(LineConfig, frozen=True, kw_only=True):
     """Options of an M-Bus."""
 
-    line: str
     address: tuple[int, ...] = (ANY,)
     baud: int = 2400
     framing: str = "8E1"
     wait: float = 3.0
 
     def __post_init__(self) -> None:
-        check_line(self.line, self.baud, self.framing)
-        if not 0 < self.wait <= 60:
-            raise ValueError("`wait` lies between 0 and 60 seconds")
+        super().__post_init__()
         if not self.address or len(set(self.address)) < len(self.address):
             raise ValueError("`address` lists the meters of the bus, each once")
         if self.address != (ANY,) and not all(0 <= one <= _LAST for one in self.address):

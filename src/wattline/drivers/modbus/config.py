@@ -6,6 +6,7 @@ from typing import Any, Final, Literal, Self
 
 from msgspec import Struct
 
+from wattline.core.naming import plain_metric
 from wattline.drivers.modbus.registers import Order, Shape, Type, shape
 from wattline.plugin import (
     Column,
@@ -16,7 +17,6 @@ from wattline.plugin import (
     Point,
     Scale,
     Series,
-    Unit,
     Url,
     parse_unit,
 )
@@ -25,13 +25,6 @@ from wattline.wire.serial_line import SPEEDS
 
 Category = Literal["holding", "input"]
 _ADDRESS: Final = re.compile(r"(?:(?P<unit>\d+)/)?(?P<address>\d+)/(?P<octets>[bl]e)_(?P<words>[bl]e)_(?P<type>\w+)")
-_NAMES: Final = {
-    Unit.WATT: "power_watts", Unit.JOULE: "energy_joules", Unit.VOLT: "voltage_volts", Unit.AMPERE: "current_amperes",
-    Unit.HERTZ: "frequency_hertz", Unit.CELSIUS: "temperature_celsius", Unit.VOLT_AMPERE: "apparent_power_va",
-    Unit.VAR: "reactive_power_var", Unit.SECOND: "time_seconds", Unit.BYTE: "size_bytes", Unit.RATIO: "share_ratio",
-    Unit.NONE: "modbus_value",
-}  # fmt: skip
-_OPEN: Final = (Unit.NONE, Unit.BYTE, Unit.SECOND)  # units that a running total and a level have in common
 _SIZE_LIMIT: Final = 1e300
 _PER_VALUE: Final = ("metric", "unit", "kind", "scale")
 
@@ -81,10 +74,7 @@ class Register(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def of_metric(self) -> Metric:
         """Return the metric; where the operator named none, the plain one of its unit."""
         unit, _ = parse_unit(self.unit)
-        kind = self.kind
-        if kind is None:
-            kind = Kind.COUNTER if unit is Unit.JOULE else Kind.UNKNOWN if unit in _OPEN else Kind.GAUGE
-        return Metric(self.metric or _NAMES[unit], unit, kind)
+        return plain_metric(unit, name=self.metric, kind=self.kind, otherwise="modbus_value")
 
     def column(self, form: Shape, point: Point) -> Column:
         """Return what is to be said of the series."""

@@ -10,15 +10,9 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from wattline.plugin import Column, Kind, Malformed, Metric, Misconfigured, Point, Scale, Series, Unit, parse_unit
+from wattline.core.naming import plain_metric
+from wattline.plugin import Column, Kind, Malformed, Metric, Misconfigured, Point, Scale, Series, parse_unit
 
-_NAMES: Final = {
-    Unit.WATT: "power_watts", Unit.JOULE: "energy_joules", Unit.VOLT: "voltage_volts", Unit.AMPERE: "current_amperes",
-    Unit.HERTZ: "frequency_hertz", Unit.CELSIUS: "temperature_celsius", Unit.VOLT_AMPERE: "apparent_power_va",
-    Unit.VAR: "reactive_power_var", Unit.SECOND: "time_seconds", Unit.BYTE: "size_bytes", Unit.RATIO: "share_ratio",
-    Unit.NONE: "mqtt_value",
-}  # fmt: skip
-_OPEN: Final = (Unit.NONE, Unit.BYTE, Unit.SECOND)  # units that a running total and a level have in common
 _PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
 _STEP: Final = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 _PATH: Final = re.compile(r"[^.\[\]]+(\[\d+\])*(\.[^.\[\]]+(\[\d+\])*)*")
@@ -71,10 +65,7 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def of_metric(self) -> Metric:
         """Return the metric; where the operator named none, the plain one of its unit."""
         unit, _ = parse_unit(self.unit)
-        kind = self.kind
-        if kind is None:
-            kind = Kind.COUNTER if unit is Unit.JOULE else Kind.UNKNOWN if unit in _OPEN else Kind.GAUGE
-        return Metric(self.metric or _NAMES[unit], unit, kind)
+        return plain_metric(unit, name=self.metric, kind=self.kind, otherwise="mqtt_value")
 
     def column(self, point: Point) -> Column:
         """Return what is to be said of the series."""

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from wattline.core.naming import plain_metric
 from wattline.plugin import Column, Kind, Metric, Misconfigured, Point, Scale, Unit, parse_unit
 
 OID: Final = re.compile(r"\.?[0-2](\.\d{1,10})+")
@@ -21,13 +22,6 @@ BOOLEAN: Final = "boolean"
 _EXPRESSION: Final = "~"
 _ARC_MAX: Final = 2**32 - 1
 _WIDTHS: Final = {"counter32": 2**32, "counter64": 2**64}
-_NAMES: Final = {
-    Unit.WATT: "power_watts", Unit.JOULE: "energy_joules", Unit.VOLT: "voltage_volts", Unit.AMPERE: "current_amperes",
-    Unit.HERTZ: "frequency_hertz", Unit.CELSIUS: "temperature_celsius", Unit.VOLT_AMPERE: "apparent_power_va",
-    Unit.VAR: "reactive_power_var", Unit.SECOND: "time_seconds", Unit.BYTE: "size_bytes", Unit.RATIO: "share_ratio",
-    Unit.NONE: "snmp_value",
-}  # fmt: skip
-_OPEN: Final = (Unit.NONE, Unit.BYTE, Unit.SECOND)  # units that a running total and a level have in common
 _SHIFTED: Final = {"degF": (Fraction(5, 9), Fraction(32)), "K": (Fraction(1), Fraction(27315, 100))}
 """Temperatures whose zero lies elsewhere: kelvins in one, and what it counts at 0 °C."""
 
@@ -81,11 +75,8 @@ class Quantity(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def of_metric(self) -> Metric:
         """Return the metric; where nobody has named one, the plain one of its unit."""
         unit, _ = self.unit_and_scale()
-        kind = self.kind
-        if kind is None:
-            kind = Kind.COUNTER if unit is Unit.JOULE else Kind.UNKNOWN if unit in _OPEN else Kind.GAUGE
-            kind = Kind.GAUGE if self.unit == BOOLEAN else kind
-        return Metric(self.metric or _NAMES[unit], unit, kind)
+        kind = self.kind or (Kind.GAUGE if self.unit == BOOLEAN else None)
+        return plain_metric(unit, name=self.metric, kind=kind, otherwise="snmp_value")
 
     def column(self, point: Point, modulus: int | None) -> Column:
         """Return what is to be said of the series; `modulus` is that of the agent's own type, if it told one."""

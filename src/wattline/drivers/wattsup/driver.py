@@ -1,10 +1,11 @@
 """Watts Up? meters on a serial line: one record a second, told by the meter itself."""
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Any, ClassVar, Final, NamedTuple, Self
+from typing import ClassVar, Final, NamedTuple
 
 import numpy as np
 
+from wattline.line_meter import LineConfig
 from wattline.plugin import (
     Column,
     Device,
@@ -18,9 +19,7 @@ from wattline.plugin import (
     Series,
     Streamed,
     Unit,
-    Url,
 )
-from wattline.wire.serial_line import Line, check_line, name_line
 
 _CLEAR: Final = b"#R,W,0;"
 _LOG: Final = b"#L,W,3,E,1,1;"
@@ -52,24 +51,8 @@ FIELDS: Final = (
 """Serial protocol of Watts up? PRO: a `d` record has 18 values behind its three words; cost and extremes are left."""
 
 
-class WattsupConfig(DriverConfig, frozen=True, kw_only=True):
+class WattsupConfig(LineConfig, frozen=True, kw_only=True):
     """Options of a Watts Up? meter."""
-
-    line: str
-    baud: int = 115_200
-    framing: str = "8N1"
-    wait: float = 2.0
-
-    def __post_init__(self) -> None:
-        check_line(self.line, self.baud, self.framing)
-        if not 0 < self.wait <= 3600:
-            raise ValueError("`wait` lies between 0 and 3600 seconds")
-
-    @classmethod
-    def from_url(cls, url: Url) -> Self:
-        """Read `wattsup:///dev/ttyUSB0`, or `wattsup://host:port` of a serial server."""
-        given: dict[str, Any] = {"line": name_line(url.host, url.port, url.path), **dict(url.options)}
-        return cls.of(f"{url.scheme}://{url.host}", given)
 
 
 class Wattsup(Streamed[WattsupConfig]):
@@ -83,11 +66,11 @@ class Wattsup(Streamed[WattsupConfig]):
     def __init__(self, config: WattsupConfig) -> None:
         super().__init__(config)
         self.patience = config.wait + 1
-        self._line = Line(config.line, baud=config.baud, framing=config.framing, wait=config.wait)
+        self._line = config.opened_by()
 
     async def open(self) -> Sequence[Layout]:
         """Open the line and tell the meter to log."""
-        name = self.config.device or f"wattsup-{self.config.line.rpartition('/')[2].replace(':', '-')}"
+        name = self.config.own_name("wattsup")
         series = [Series.of(name, field.metric) for field in FIELDS]
         columns = [Column(scale=field.scale, resolution=field.scale.base(1), period=1.0) for field in FIELDS]
         self._layout = Layout.of(series, columns, devices=[Device(name, "outlet")])

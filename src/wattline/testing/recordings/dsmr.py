@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from wattline.drivers.dsmr.config import DsmrConfig
-from wattline.drivers.dsmr.driver import Dsmr
+from wattline.drivers.dsmr.driver import Dsmr, DsmrConfig
 from wattline.testing.recordings.pushed import first_words
 from wattline.testing.recordings.reading import Reading
 from wattline.wire.p1 import crc16
