@@ -3,10 +3,10 @@
 import { copier, el } from "./dom.js";
 
 const EXAMPLES = [
-	["A PDU or UPS by SNMP", "wattline up --meter 'snmp://public@pdu-1.example.net/1.3.6.1.4.1.318.1.1.26.6.3.1.7'"],
+	["A PDU or UPS by SNMP", "wattline up --meter snmp://public@pdu-1.example.net/"],
 	["A Prometheus exporter", "wattline up --meter 'prometheus://node-1.example.net:9100/metrics'"],
+	["A server's BMC", "wattline up --meter redfish://USER:env:PASSWORD@bmc-1.example.net"],
 	["This machine's RAPL registers", "wattline up --meter rapl://"],
-	["This machine, estimated", "wattline up --meter host://"],
 	["A simulated rack", "wattline up --demo"],
 	["Everything from one file", "wattline up --config site.yaml"],
 ];
