@@ -114,6 +114,8 @@ class Driver(ABC, Generic[C]):
         self.config = config
         self.promoted: Promoted = nothing_promoted
         """Set by the runtime before `open`, for drivers that can tell more of what somebody wants to know."""
+        self.recognised = ""
+        """Set by `open`, where the driver finds out what it speaks to: a profile, a model; for people."""
 
     @abstractmethod
     async def open(self) -> Sequence[Layout]:

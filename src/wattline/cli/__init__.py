@@ -19,6 +19,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 _COMMANDS: Final = {
     "up": "Meter, store and show, all in one process.",
     "read": "Read a meter once and print what it says.",
+    "discover": "Find meters on a network, and write a site's file.",
+    "doctor": "Say how good meters are, and what would make them better.",
     "check": "Check a configuration and say what it would read.",
     "top": "Show devices by watts, live, in the terminal.",
     "promote": "Ask for optional metrics of a device, and for every frame of a fast one.",

@@ -2,5 +2,6 @@
 
 
 def counted(number: int, noun: str) -> str:
-    """Return `1 meter`, `2 meters`, `22,940 meters`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    """Return `1 meter`, `2 meters`, `22,940 meters`, `2 addresses`."""
+    many = f"{noun}es" if noun.endswith("s") else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else many}"

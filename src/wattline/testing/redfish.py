@@ -67,11 +67,12 @@ class Bmc:
         expand: bool = False,
         pages: int = 0,
         tls: ssl.SSLContext | None = None,
+        host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
         self.resources: dict[str, Any] = {path.rstrip("/"): body for path, body in resources.items()}
         self.user, self.password, self.has_sessions, self.most_sessions = user, password, sessions, most_sessions
-        self.port, self.fault = port, Fault.NONE
+        self.host, self.port, self.fault = host, port, Fault.NONE
         self.faults: dict[str, Fault] = {}
         self.requests: deque[tuple[str, str]] = deque(maxlen=10_000)
         self.sessions: dict[str, str] = {}
@@ -91,7 +92,7 @@ class Bmc:
         """Listen, on the port that it had before if it had one."""
         runner = web.ServerRunner(web.Server(self._answer, handler_cancellation=True), shutdown_timeout=0.1)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", self.port, ssl_context=self._tls)
+        site = web.TCPSite(runner, self.host, self.port, ssl_context=self._tls)
         await site.start()
         self.port = runner.addresses[0][1]
         self._runner = runner

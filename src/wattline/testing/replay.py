@@ -57,7 +57,7 @@ class ReplayAgent(asyncio.DatagramProtocol):
         self.fault = Fault.NONE
         self.requests: list[int] = []
         """Tag of the PDU of every request, in order."""
-        self.port = 0
+        self.port, self.host = 0, "127.0.0.1"
         self._arrived = asyncio.Event()
 
     @classmethod
@@ -78,7 +78,7 @@ class ReplayAgent(asyncio.DatagramProtocol):
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
-        self._transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=("127.0.0.1", self.port))
+        self._transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=(self.host, self.port))
         self.port = self._transport.get_extra_info("sockname")[1]
         return self
 

@@ -17,21 +17,21 @@ Answer = Callable[[web.BaseRequest], web.StreamResponse | Awaitable[web.StreamRe
 class WebServer:
     """Serves every method and path by one function; `answer` may be changed while it runs."""
 
-    def __init__(self, answer: Answer) -> None:
-        self.answer = answer
+    def __init__(self, answer: Answer, *, host: str = "127.0.0.1", port: int = 0) -> None:
+        self.answer, self.host = answer, host
         self.asked: list[str] = []
         """Method and path with its query of every request, in order."""
-        self.port = 0
+        self.port = port
 
     @property
     def address(self) -> str:
-        """Where it is: `http://127.0.0.1:PORT`."""
-        return f"http://127.0.0.1:{self.port}"
+        """Where it is: `http://HOST:PORT`."""
+        return f"http://{self.host}:{self.port}"
 
     async def __aenter__(self) -> Self:
         runner = web.ServerRunner(web.Server(self._respond), access_log=None, shutdown_timeout=1)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", self.port)
+        site = web.TCPSite(runner, self.host, self.port)
         await site.start()
         self._runner, self.port = runner, runner.addresses[0][1]
         return self

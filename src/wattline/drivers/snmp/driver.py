@@ -35,7 +35,7 @@ class Snmp(Polled[SnmpConfig]):
         super().__init__(config)
         self._agent = Agent(config.host, config.port, config.who(), wait=config.wait, tries=config.tries)
         self._readout: Readout | None = None
-        self._profile = config.profile
+        self.recognised = config.profile
         self._planned = self._asked = self._renewed = 0
 
     async def open(self) -> Sequence[Layout]:
@@ -82,10 +82,10 @@ class Snmp(Polled[SnmpConfig]):
     async def _made(self) -> Plan:
         if not self.config.finds:
             return await make_plan(self.config, self._agent)
-        if not self._profile:
-            self._profile, plan = await find(self.config, self._agent)
+        if not self.recognised:
+            self.recognised, plan = await find(self.config, self._agent)
             return plan
-        return await plan_of_profile(profile(self._profile), self.config, self._agent)
+        return await plan_of_profile(profile(self.recognised), self.config, self._agent)
 
     @property
     def _walks(self) -> bool:
