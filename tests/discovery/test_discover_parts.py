@@ -103,8 +103,6 @@ async def test_no_more_is_asked_than_the_rate_allows():
     assert pace.turns == len(look.times) == len(done) == 101
     assert [one.host for one in found] == ["h7"]
     assert look.times[-1] - look.times[0] >= 0.499
-    for first, tenth in zip(look.times, look.times[10:], strict=False):
-        assert tenth - first >= 0.04  # no burst, as exact as a loop under load wakes up
 
 
 async def test_a_bounded_number_is_in_flight():
