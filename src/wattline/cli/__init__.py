@@ -18,10 +18,12 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 _COMMANDS: Final = {
     "up": "Meter, store and show, all in one process.",
+    "collect": "Meter and pass on: drivers to sinks, also from older collectors' files.",
     "read": "Read a meter once and print what it says.",
     "discover": "Find meters on a network, and write a site's file.",
     "doctor": "Say how good meters are, and what would make them better.",
     "check": "Check a configuration and say what it would read.",
+    "import": "Write our configuration from an older system's.",
     "top": "Show devices by watts, live, in the terminal.",
     "promote": "Ask for optional metrics of a device, and for every frame of a fast one.",
     "load": "Load samples from Parquet, Arrow, CSV or NDJSON files.",
@@ -31,6 +33,8 @@ _COMMANDS: Final = {
     "new": "Write the files of a new driver.",
     "bench": "Measure Wattline against its peers on this machine.",
 }
+_ELSEWHERE: Final = {"import": "import_old"}
+"""Commands whose name is a word of Python, and can be no module's."""
 
 
 class Commands(click.Group):
@@ -44,7 +48,8 @@ class Commands(click.Group):
         """Import `wattline.cli.NAME` and return its command of that name."""
         if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = getattr(importlib.import_module(f"wattline.cli.{cmd_name}"), cmd_name)
+        module = _ELSEWHERE.get(cmd_name, cmd_name)
+        command: click.Command = getattr(importlib.import_module(f"wattline.cli.{module}"), module)
         return command
 
     def resolve_command(

@@ -2,11 +2,8 @@
 
 import asyncio
 import contextlib
-import logging
 import signal
 import socket
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,8 +18,9 @@ from wattline.api.app import create_app
 from wattline.api.view import View
 from wattline.cli.alone import alone_in
 from wattline.cli.patient import Patient
+from wattline.cli.running import Server, listening, log_to_stderr, opened, run, stop_on_signals
 from wattline.core.address import hide_password
-from wattline.errors import Misconfigured, WattlineError
+from wattline.errors import WattlineError
 from wattline.runtime.config import Site, load, meter_from_url, named_apart, parse
 from wattline.runtime.engine import Engine
 from wattline.runtime.health import Silent, Waiting
@@ -89,39 +87,14 @@ def up(config: Path | None, data: Path | None, listen: str | None, meters: tuple
     SIGTERM (or Ctrl-C) stops within seconds with everything acknowledged safe; SIGHUP reads the configuration again.
     """  # noqa: D301 - click wants the character itself
     options = Options(config, data, listen, meters, demo)
-    faults: list[str] = []
-    try:
-        with _runner() as runner:
-            runner.run(_serve(options, Registry.installed()))
-    except* WattlineError as group:
-        faults = [str(error) for error in _leaves(group)]
-    if faults:
-        raise click.ClickException("\n".join(dict.fromkeys(faults)))
-
-
-def _leaves(group: BaseExceptionGroup[WattlineError]) -> Iterator[WattlineError]:
-    for one in group.exceptions:
-        if isinstance(one, BaseExceptionGroup):
-            yield from _leaves(one)
-        else:
-            yield one
-
-
-def _runner() -> asyncio.Runner:
-    """Return a runner on uvloop where that is installed."""
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.Runner()
-    return asyncio.Runner(loop_factory=uvloop.new_event_loop)
+    run(lambda: _serve(options, Registry.installed()))
 
 
 async def _serve(options: Options, registry: Registry) -> None:
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     site, unread = await _readable(options.site(registry), registry, options)
-    logging.basicConfig(level=site.log.upper(), format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    with _listening(site) as listener, alone_in(site.data):
+    log_to_stderr(site.log)
+    with listening(site.address, site.listen, "--listen") as listener, alone_in(site.data):
         clock = SystemClock()
         engine = Engine(site, registry, clock=clock)
         stop = asyncio.Event()
@@ -129,16 +102,14 @@ async def _serve(options: Options, registry: Registry) -> None:
         server = Server(
             uvicorn.Config(create_app(view), http=Patient, ws="none", log_config=None, timeout_graceful_shutdown=_GRACE)
         )
-        loop = asyncio.get_running_loop()
-        for one in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(one, stop.set)
+        stop_on_signals(stop)
         async with asyncio.TaskGroup() as group:
             metering = group.create_task(engine.run(stop), name="engine")
-            loop.add_signal_handler(
+            asyncio.get_running_loop().add_signal_handler(
                 signal.SIGHUP,
                 lambda: group.create_task(_reload(options, registry, engine, view, console), name="reload"),
             )
-            if not await _opened(engine, metering):
+            if not await opened(engine, metering):
                 return
             serving = group.create_task(server.serve(sockets=[listener]), name="api")
             group.create_task(_announce(engine, listener, unread, console, stop), name="announcement")
@@ -146,38 +117,6 @@ async def _serve(options: Options, registry: Registry) -> None:
             engine.live.close()
             server.should_exit = True
             await asyncio.gather(metering, serving)
-
-
-async def _opened(engine: Engine, metering: asyncio.Task[None]) -> bool:
-    """Wait until the store is open; False: it cannot be, and there is nothing to serve."""
-    started = asyncio.ensure_future(engine.started.wait())
-    await asyncio.wait((started, metering), return_when=asyncio.FIRST_COMPLETED)
-    started.cancel()
-    return engine.started.is_set()
-
-
-class Server(uvicorn.Server):
-    """A server that leaves signals to the program that it is part of."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Capture none."""
-        yield
-
-
-@contextlib.contextmanager
-def _listening(site: Site) -> Iterator[socket.socket]:
-    host, port = site.address
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as listener:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(address)
-            yield listener
-    except OSError as error:
-        raise Misconfigured(
-            f"cannot listen on {site.listen}: {error.strerror or error}; choose with --listen"
-        ) from error
 
 
 async def _readable(site: Site, registry: Registry, options: Options) -> tuple[Site, list[str]]:

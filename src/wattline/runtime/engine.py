@@ -25,6 +25,7 @@ from wattline.runtime.health import Health, Pulse, Speaking, Waiting
 from wattline.runtime.live import Live
 from wattline.runtime.measures import Measures
 from wattline.runtime.meters import hidden
+from wattline.runtime.nowhere import Nowhere
 from wattline.runtime.outages import Past
 from wattline.runtime.poll import poll
 from wattline.runtime.promotions import FILE, Promotions, names_of
@@ -90,7 +91,7 @@ class Engine:
             self._measures,
             every=site.commit_every,
             limit=site.queue,
-            acknowledged=self._stored,
+            acknowledged=None if isinstance(self.store, Nowhere) else self._stored,
             secrets=secrets(chosen.options),
         )
         self._around = Surroundings(
@@ -311,6 +312,7 @@ class Engine:
             self._measures,
             every=self.site.commit_every,
             limit=self.site.queue,
+            acknowledged=self._stored if isinstance(self.store, Nowhere) and not self._sinks else None,
             secrets=secrets(sink.options),
             spool=spool,
         )
@@ -341,6 +343,9 @@ class Engine:
         ask("live_subscribers", "Clients of the live stream.", lambda: self.live.subscribers)
         ask("live_dropped_batches_total", "Batches lost by slow clients of the live stream.", lambda: self.live.dropped)
         each("meters", "Meters by what they do.", "state", self._states)
+        each("meter_up", "1 while a meter answers, 0 while it does not.", "meter",
+             lambda: {one.pulse.name: float(isinstance(one.pulse.state, Speaking)) for one in self._readers.values()
+                      if not isinstance(one.pulse.state, Waiting)})  # fmt: skip
         each("queued_samples", "Samples that wait in memory.", "sink",
              lambda: {drain.name: drain.backlog.samples for drain in self._drains()})  # fmt: skip
         each("sink_failing", "1 while a sink takes nothing.", "sink",

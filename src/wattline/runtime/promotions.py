@@ -103,10 +103,12 @@ def names_of(meter: MeterConfig, declared: Iterable[str]) -> tuple[tuple[str, ..
     """Return by which metrics and by which devices an optional meter is promoted.
 
     A meter as Kwollect writes it goes by its metric, its device and its `_device_alias`; another one by its name, its
-    device or host, and the metrics that its driver declares, or its name where the driver declares none.
+    device or host, and the metrics that its driver declares, or its name where the driver declares none. One that is
+    called `DEVICE/NAME` after its device goes by NAME alone, as if that were its metric.
     """
     alias = meter.labels.get(ALIAS)
     own = (getattr(meter.options, "device", ""), getattr(meter.options, "host", ""), meter.name, alias)
     devices = tuple(dict.fromkeys(name for name in own if isinstance(name, str) and name))
-    metrics = (meter.metric,) if meter.metric else tuple(declared) or (meter.name,)
-    return metrics, devices
+    device, slash, name = meter.name.rpartition("/")
+    metric = meter.metric or (name if slash and device == own[0] else "")
+    return (metric,) if metric else tuple(declared) or (meter.name,), devices

@@ -3,7 +3,7 @@
 import pytest
 
 from wattline.drivers.dummy.driver import Dummy, DummyConfig
-from wattline.plugin import Misconfigured, Url
+from wattline.plugin import Kind, Misconfigured, Url
 from wattline.testing.driver_suite import DriverSuite, opened
 
 
@@ -48,3 +48,14 @@ async def test_its_watts_are_marked_as_made_up():
     async with opened(Dummy(DummyConfig(host="a", device="b"))) as (_, [layout]):
         assert all(column.estimate for column in layout.columns)
         assert {series.device for series in layout.series} == {"b"}
+
+
+async def test_another_metric_has_its_own_unit_and_stands_alone():
+    config = DummyConfig(host="a", min=3, max=3, metric="network_in", unit="kB", kind=Kind.COUNTER)
+    async with opened(Dummy(config)) as (one, [layout]):
+        [series] = layout.series
+        assert (series.metric.name, series.metric.unit, series.metric.kind) == ("network_in", "By", "counter")
+        assert [(await one.read(n))[0].values.tolist() for n in range(3)] == [[3000.0], [6000.0], [9000.0]]
+    for wrong in ({"unit": "furlong"}, {"kind": Kind.STATE}, {"metric": ""}):
+        with pytest.raises((ValueError, Misconfigured)):
+            DummyConfig(**wrong)

@@ -10,6 +10,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from wattline.drivers.ipmi.config import Named
 from wattline.drivers.ipmi.meaning import POWER, QUANTITIES, meaning
 from wattline.plugin import Misconfigured
 from wattline.wire.ipmi.sdr import Sensor
@@ -31,23 +32,26 @@ _PATTERNS: Final = {
 
 class Choice(Struct, frozen=True):
     """What is read. `total` sensors add up to what the machine draws, as far as that is known; `labelled`:
-    each carries its name as a label.
+    each carries its name as a label. `own` says which of them have metrics of their own, None where one has not.
     """
 
     sensors: tuple[Sensor, ...]
     total: tuple[Sensor, ...] = ()
     labelled: bool = False
+    own: tuple[Named | None, ...] = ()
 
 
-def named(wanted: Sequence[str | int], sensors: Sequence[Sensor], *, add_up: bool) -> Choice:
+def named(wanted: Sequence[str | int | Named], sensors: Sequence[Sensor], *, add_up: bool) -> Choice:
     """Return the sensors of the numbers and names that were given.
 
     Raises Misconfigured when one is not there, is there more than once, or gives no number.
     """
-    found = tuple(dict.fromkeys(_one(str(name), sensors) for name in wanted))
+    own = [(_one(str(one.sensor), sensors), one) for one in wanted if isinstance(one, Named)]
+    found = tuple(dict.fromkeys(_one(str(name), sensors) for name in wanted if not isinstance(name, Named)))
     if add_up and (other := [one.name for one in found if meaning(one).metric is not POWER]):
         raise Misconfigured(f"`sum` adds up watts, and {other[0]!r} is in {_unit(sensors, other[0])}")
-    return Choice(found, found if add_up else (), labelled=True)
+    both = (*found, *(sensor for sensor, _ in own))
+    return Choice(both, found if add_up else (), labelled=True, own=(*(None for _ in found), *(one for _, one in own)))
 
 
 def whole(sensors: Sequence[Sensor], manufacturer: int) -> Choice:

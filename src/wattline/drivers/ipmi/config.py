@@ -3,8 +3,10 @@
 import re
 from typing import Any, Final, Literal, Self
 
+from msgspec import Struct
+
 from wattline.drivers.ipmi.meaning import QUANTITIES
-from wattline.plugin import DriverConfig, Secret, Url
+from wattline.plugin import DriverConfig, Misconfigured, Scale, Secret, Url
 from wattline.wire.ipmi.keys import ADMINISTRATOR, LONGEST_PASSWORD, LONGEST_USER, OPERATOR, USER, Who
 from wattline.wire.ipmi.message import Hop
 
@@ -13,6 +15,24 @@ _HOP: Final = re.compile(r"(0x[0-9a-f]{1,2}|\d{1,3})(?::(0x[0-9a-f]|\d{1,2}))?",
 _HEX: Final = re.compile(r"0x((?:[0-9a-f]{2})+)", re.IGNORECASE)
 _BOUNDS: Final = (("port", 1, 65_535), ("tries", 1, 100), ("wait", 0.001, 3600), ("refresh", 1, 31_557_600))
 """Least and most of what is a number."""
+
+
+class Named(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A sensor whose metric has a name of its own: its numbers then stay in the sensor's unit, times `scale`."""
+
+    sensor: str | int
+    metric: str
+    device: str = ""
+    labels: dict[str, str] = {}
+    scale: float | str = 1
+
+    def __post_init__(self) -> None:
+        if not self.metric or str(self.sensor) == "":
+            raise ValueError("`sensor` and `metric` are names, and not empty")
+        try:
+            Scale.of(self.scale)
+        except (Misconfigured, ValueError, ZeroDivisionError, OverflowError) as error:
+            raise ValueError(f"`scale`: {self.scale!r} is no number to multiply with") from error
 
 
 class IpmiConfig(DriverConfig, frozen=True, kw_only=True):
@@ -26,7 +46,7 @@ class IpmiConfig(DriverConfig, frozen=True, kw_only=True):
     cipher_suite: Literal["auto", "17", "3", 17, 3] = "auto"
     privilege: Literal["user", "operator", "administrator"] = "user"
     bridge: str = ""
-    sensors: tuple[str | int, ...] = ()
+    sensors: tuple[str | int | Named, ...] = ()
     sum: bool = False
     all: str = ""
     wait: float = 1.0
@@ -46,6 +66,8 @@ class IpmiConfig(DriverConfig, frozen=True, kw_only=True):
                 raise ValueError(f"`{name}` has at most {LONGEST_PASSWORD} bytes in IPMI 2.0")
         if self.sum and len(self.sensors) < 2:
             raise ValueError("`sum` adds up what `sensors` names: name two at least")
+        if self.sum and any(isinstance(one, Named) for one in self.sensors):
+            raise ValueError("`sum` makes one number of sensors: none of them has a `metric` of its own")
         if self.sensors and self.all:
             raise ValueError("`sensors` names some and `all` takes every one: give one of them")
         if unknown := self.quantities - set(QUANTITIES):

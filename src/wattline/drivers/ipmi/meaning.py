@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from wattline.plugin import Kind, Metric, Unit
+from wattline.plugin import Kind, Metric, Scale, Unit
 from wattline.wire.ipmi.formula import Factors, Formula
 from wattline.wire.ipmi.sdr import Sensor
 
@@ -64,14 +64,21 @@ def meaning(sensor: Sensor) -> Meaning:
     return _MEANINGS.get(sensor.measure, Meaning(_VALUE))
 
 
+def renamed(sensor: Sensor, name: str, scale: Scale) -> Meaning:
+    """Return what the numbers of a sensor mean under another name: in its own unit, which is ours where that is one."""
+    means = meaning(sensor)
+    is_ours = means.factor == 1 and means.offset == 0
+    metric = Metric(name, means.metric.unit, means.metric.kind) if is_ours else Metric(name)
+    return Meaning(metric, Fraction(scale.num, scale.den))
+
+
 @lru_cache(maxsize=1024)
-def table(formula: Formula, measure: str) -> tuple[float | None, ...]:
+def table(formula: Formula, means: Meaning) -> tuple[float | None, ...]:
     """Return what each byte of a sensor with a lasting formula means, in base units; equal sensors share one."""
-    return tuple(value(formula, measure, raw) for raw in range(256))
+    return tuple(value(formula, means, raw) for raw in range(256))
 
 
-def value(formula: Formula, measure: str, raw: int, factors: Factors | None = None) -> float | None:
+def value(formula: Formula, means: Meaning, raw: int, factors: Factors | None = None) -> float | None:
     """Return one byte in base units, rounded once; None: it has no value there."""
-    means = _MEANINGS.get(measure, Meaning(_VALUE))
     number = formula.number(raw, factors)
     return None if number is None else float(number * means.factor + means.offset)

@@ -11,8 +11,8 @@ from typing import Final
 import numpy as np
 
 from wattline.drivers.ipmi.choice import Choice
-from wattline.drivers.ipmi.meaning import AVERAGE, POWER, Meaning, meaning, table, value
-from wattline.plugin import Column, Device, Frame, Kind, Layout, Point, Scale, Series
+from wattline.drivers.ipmi.meaning import AVERAGE, POWER, Meaning, meaning, renamed, table, value
+from wattline.plugin import Column, Device, Frame, Kind, Layout, Misconfigured, Point, Scale, Series
 from wattline.wire.ipmi.commands import Level, Power
 from wattline.wire.ipmi.formula import Factors
 from wattline.wire.ipmi.sdr import Sensor
@@ -25,7 +25,7 @@ _WATT: Final = Column(resolution=1.0, point=Point.BMC)
 class Readout:
     """What one answer holds: DCMI power (`power` is what it said first; None: not read) and the sensors of a choice."""
 
-    __slots__ = ("_choice", "_tables", "_total", "_window", "layout", "sensors")
+    __slots__ = ("_choice", "_means", "_tables", "_total", "_window", "layout", "sensors")
 
     def __init__(self, host: str, power: Power | None, choice: Choice) -> None:
         self.sensors = choice.sensors
@@ -34,6 +34,8 @@ class Readout:
         self._total = power is None and len(choice.total) > 1
         series: list[Series] = []
         columns: list[Column] = []
+        self._means: list[Meaning] = []
+        self._tables: list[tuple[float | None, ...]] = []
         devices = [Device(host, "server", power=POWER.name)]
         if power is not None or self._total:
             series.append(Series.of(host, POWER))
@@ -43,16 +45,29 @@ class Readout:
             columns.append(Column(resolution=1.0, point=Point.BMC, window=self._window))
         parts: list[Device] = []
         whole = power is not None or choice.total
-        for sensor in self.sensors:
+        own = choice.own or (None,) * len(self.sensors)
+        for sensor, other in zip(self.sensors, own, strict=True):
+            if other is not None:
+                means = renamed(sensor, other.metric, Scale.of(other.scale))
+                series.append(Series.of(other.device or host, means.metric, other.labels))
+                self._add(sensor, means, columns)
+                continue
             means, name = meaning(sensor), _name(sensor, self.sensors)
             device, labels = host, {"sensor": name} if choice.labelled else {}
             if means.metric is POWER and whole and (power is not None or choice.total != (sensor,)):
                 device, labels = f"{host}/{name}", {}
                 parts.append(Device(device, "sensor", (("", host),)))
             series.append(Series.of(device, means.metric, labels))
-            columns.append(_column(sensor))
-        self.layout = Layout.of(series, columns, devices=(*devices, *parts))
-        self._tables = [_table(sensor) for sensor in self.sensors]
+            self._add(sensor, means, columns)
+        try:
+            self.layout = Layout.of(series, columns, devices=(*devices, *parts))
+        except ValueError as error:
+            raise Misconfigured(f"{error}: give one of the sensors another metric, device or label") from error
+
+    def _add(self, sensor: Sensor, means: Meaning, columns: list[Column]) -> None:
+        self._means.append(means)
+        self._tables.append(_table(sensor, means))
+        columns.append(_column(sensor, means))
 
     def frame(
         self, power: Power | None, levels: Sequence[Level], factors: Mapping[tuple[int, int], Factors]
@@ -85,7 +100,7 @@ class Readout:
         of_reading = factors.get((sensor.record, level.raw))
         if of_reading is None or sensor.formula is None:
             return None
-        return value(sensor.formula, sensor.measure, level.raw, of_reading)
+        return value(sensor.formula, self._means[place], level.raw, of_reading)
 
     def _sum(self, numbers: Sequence[float | None], levels: Sequence[Level]) -> float | None:
         """Add up those that are there. One that is there and has no reading now makes the sum unknown, not smaller."""
@@ -101,18 +116,18 @@ class Readout:
 
 def _name(sensor: Sensor, sensors: Sequence[Sensor]) -> str:
     """Return a name that no other of the sensors has."""
-    if sensor.name and sum(other.name == sensor.name for other in sensors) == 1:
+    if sensor.name and len({other.record for other in sensors if other.name == sensor.name}) == 1:
         return sensor.name
     return f"{sensor.name or 'sensor'}-{sensor.record}"
 
 
-def _table(sensor: Sensor) -> tuple[float | None, ...]:
+def _table(sensor: Sensor, means: Meaning) -> tuple[float | None, ...]:
     formula = sensor.formula
-    return table(formula, sensor.measure) if formula and not formula.needs_factors else ()
+    return table(formula, means) if formula and not formula.needs_factors else ()
 
 
-def _column(sensor: Sensor) -> Column:
-    formula, means = sensor.formula, meaning(sensor)
+def _column(sensor: Sensor, means: Meaning) -> Column:
+    formula = sensor.formula
     if formula is None or not formula.is_linear:
         return Column(point=Point.BMC)
     step = formula.factors.step() * means.factor

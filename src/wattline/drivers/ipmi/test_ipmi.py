@@ -356,3 +356,34 @@ async def test_power_that_is_gone_is_told_and_sensors_are_looked_for():
 async def test_a_controller_without_a_repository_has_its_own_records():
     async with FakeBmc(dell(has_repository=False, piece=16, lose_reservations=2)) as bmc:
         assert await values(bmc) == {("node-1", "power_watts"): 412}
+
+
+async def test_a_sensor_with_a_name_of_its_own_keeps_its_own_unit():
+    board = Board(
+        records=[
+            full_record(1, "Pwr Consumption", m=2, number=0x77),
+            full_record(2, "Fan1", "RPM", m=30, kind=4, number=0x30),
+        ],
+        readings={0x77: 206, 0x30: 100},
+    )
+    async with FakeBmc(board) as bmc:
+        own = [
+            {"sensor": 1, "metric": "bmc_power_watt", "labels": {"a": "b"}},
+            {"sensor": "Fan1", "metric": "bmc_fan_rpm", "device": "node-1-bmc"},
+            {"sensor": "2", "metric": "bmc_fan_krpm", "scale": 0.001},
+        ]
+        async with opened(Ipmi(block(bmc, sensors=[1, *own]))) as (driver, [layout]):
+            assert seen(*await driver.read(NOW)) == {
+                ("node-1", "power_watts", "Pwr Consumption"): 412,
+                ("node-1", "bmc_power_watt", "b"): 412,
+                ("node-1-bmc", "bmc_fan_rpm"): 3000,
+                ("node-1", "bmc_fan_krpm"): 3,
+            }
+        units = {series.metric.name: (series.metric.unit, series.metric.kind) for series in layout.series}
+        assert units["bmc_power_watt"] == ("W", Kind.GAUGE)
+        assert units["bmc_fan_rpm"] == ("", Kind.UNKNOWN)
+        with pytest.raises(Misconfigured, match="give one of the sensors"):
+            await values(bmc, sensors=[own[0], own[0]])
+    for wrong in ({"sensor": 1, "metric": ""}, {"sensor": 1, "metric": "a", "scale": 0}):
+        with pytest.raises(msgspec.ValidationError):
+            msgspec.convert({"host": "a", "sensors": [wrong]}, IpmiConfig, dec_hook=decode_secret)

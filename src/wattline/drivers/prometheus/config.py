@@ -44,6 +44,8 @@ class PrometheusConfig(DriverConfig, frozen=True, kw_only=True):
     kinds: dict[str, Kind] = field(default_factory=dict)
     absent: tuple[float, ...] = ()
     own_time: bool = True
+    prefix: str = ""
+    custom: str = ""
     point: Point = Point.COMPONENT
     wait: float = 10.0
     limit_mib: float = 32.0

@@ -10,6 +10,7 @@ import numpy as np
 
 from wattline.drivers.prometheus.cohorts import Cohorts
 from wattline.drivers.prometheus.config import PrometheusConfig
+from wattline.drivers.prometheus.custom import Custom
 from wattline.drivers.prometheus.meaning import Meaning
 from wattline.plugin import Frame, Layout, Malformed, Polled, Roster, Values
 from wattline.wire.exposition import Key, Page, Parser, Stamped
@@ -34,6 +35,7 @@ class Prometheus(Polled[PrometheusConfig]):
         self._meaning = Meaning(config)
         self._roster: Roster[Key] = Roster(self._meaning.describe, self._meaning.devices)
         self._cohorts = Cohorts(self._meaning)
+        self._custom = Custom(config.custom, config.prefix) if config.custom else None
         self._factored: tuple[list[Key], Values, Values] = ([], np.ones(0), np.ones(0))
         self._bad = 0
         self._web: Web | None = None
@@ -59,7 +61,10 @@ class Prometheus(Polled[PrometheusConfig]):
         except Malformed as error:
             raise Malformed(f"{self.config.address}: {error}") from error
         self._tell(page)
-        page, stamped = self._trust(self._without_blanks(page), now)
+        page = self._without_blanks(page)
+        if self._custom is not None:
+            page = self._custom.named(page)
+        page, stamped = self._trust(page, now)
         if not page.keys and not stamped and self.config.names:
             raise Malformed(f"{self.config.address} has none of {', '.join(self.config.names)}")
         return [*self._frame(page, now), *self._cohorts.frames(stamped)]

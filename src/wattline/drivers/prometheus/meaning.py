@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from wattline.drivers.prometheus.config import PrometheusConfig
+from wattline.drivers.prometheus.custom import is_custom
 from wattline.plugin import Column, Device, Kind, Metric, Scale, Series, Unit, parse_unit
 from wattline.wire.exposition import Key
 
@@ -40,7 +41,8 @@ class Meaning:
         """Return series and column of a key."""
         unit, scale = self._scales.get(key.name, (None, None))
         kind = self._config.kinds.get(key.name, kind_of(key))
-        metric = Metric(key.name, unit_of(key) if unit is None else unit, kind)
+        name = key.name if is_custom(key) else self._config.prefix + key.name
+        metric = Metric(name, unit_of(key) if unit is None else unit, kind)
         labels = dict(key.labels)
         column = self._column if scale is None else Column(point=self._config.point, scale=scale)
         return Series.of(self._device(labels), metric, labels), column
