@@ -65,6 +65,10 @@ class Metric(Struct, frozen=True):
     help: str = ""
 
 
+ALIAS: Final = "_device_alias"
+"""The label that names the device which draws what is measured: the node on an outlet (Kwollect's word)."""
+
+
 class Series(Struct, frozen=True):
     """One metric of one device with fixed labels: the identity of a history.
 
@@ -85,6 +89,12 @@ class Series(Struct, frozen=True):
     def key(self) -> bytes:
         """Canonical bytes of (device, metric name, labels): equal on every host and after every restart."""
         return msgspec.json.encode((self.device, self.metric.name, self.labels))
+
+    @property
+    def alias(self) -> str:
+        """The device that draws what is measured, by its label `_device_alias`; empty: nobody says."""
+        value = next((value for name, value in self.labels if name == ALIAS), "")
+        return "" if value.startswith(_JSON_TAG) else value
 
     def label_values(self) -> dict[str, Any]:
         """Return the labels as they were given: texts as texts, other JSON as itself."""

@@ -21,6 +21,7 @@ from wattline.core.roster import Roster
 from wattline.core.tally import Tally, tally
 from wattline.errors import Denied, Gone, Malformed, Misconfigured, Refused, Unreachable
 from wattline.model import (
+    ALIAS,
     Batch,
     Column,
     Device,
@@ -38,6 +39,7 @@ from wattline.model import (
 from wattline.units import Scale, Unit, parse_unit
 
 __all__ = [
+    "ALIAS",
     "Batch", "Block", "Cells", "Column", "Config", "Denied", "Device", "Driver", "Entry", "Frame", "Gone", "Kind",
     "Layout", "Malformed", "Mask", "Metric", "Misconfigured", "Outage", "Point", "Polled", "Promoted", "Refused",
     "Roster", "Run", "Scale", "Secret", "Series", "Sink", "Store", "Streamed", "Tally", "Times", "Transform", "Unit",

@@ -2,7 +2,8 @@
 
 The site's watts are the sum of the chosen power of the devices without a metered parent. A value counts while it is
 fresh: younger than three periods of its series, and in any case younger than 10 s; older ones are missing, not zero.
-A device of which only a register is known gives the watts between its last two register values.
+A device of which only a register is known gives the watts between its last two register values; one that is only an
+alias the sum of what bears it.
 
 One second's answer is computed once for all clients; which series are chosen is looked up every 10 s, and the energy of
 today at most every 5 s and at most a twentieth of the time. All of it in a worker.
@@ -21,6 +22,7 @@ from wattline.api.stamps import now_text
 from wattline.api.view import View
 from wattline.core import counter
 from wattline.core.integral import Nature, nature
+from wattline.ledger.aliases import sums, with_aliases
 from wattline.ledger.chosen import Choice, choose, roots
 from wattline.ledger.today import cost, day_start
 from wattline.ledger.windows import Energy, energy, total
@@ -58,6 +60,8 @@ class Plan(Struct, frozen=True):
     """How many series had been committed when it was made: a new one asks for a new plan."""
     devices: Mapping[str, Device]
     chosen: Mapping[str, Choice]
+    sums: Mapping[str, Sequence[str]]
+    """By alias: the devices that add up to it."""
     roots: frozenset[str]
     places: dict[bytes, list[tuple[int, str]]]
     """By layout id: the places in it of chosen power series, with their devices; filled as layouts are met."""
@@ -102,7 +106,9 @@ class Board:
         plan, site = self._planned(now, sum(len(one.layout) for one in latest)), self._view.site
         today = self._energy(plan, now)
         values = _registers(self._view, plan, now) | _powers(plan, latest)
-        ranked = sorted((_device(plan, name, values.get(name), now) for name in plan.chosen), key=_rank)
+        told = {name: _device(plan, name, values.get(name), now) for name in plan.chosen}
+        added = (_sum(plan, alias, [told[name] for name in names]) for alias, names in plan.sums.items())
+        ranked = sorted((*told.values(), *added), key=_rank)
         counted = [one for one in ranked if one.device in plan.roots and one.watts is not None]
         price = site.price_per_kwh
         return Now(
@@ -121,10 +127,11 @@ class Board:
     def _planned(self, now: int, series: int) -> Plan:
         plan = self._plan
         if plan is None or plan.series != series or not 0 <= now - plan.made < PLAN_KEPT:
-            devices, entries = self._view.store.devices(), self._view.store.entries()
+            entries = self._view.store.entries()
+            devices = with_aliases(self._view.store.devices(), entries)
             chosen = choose(devices, entries)
-            found = frozenset(roots(devices, chosen))
-            plan = Plan(now, series, {one.name: one for one in devices}, chosen, found, {})
+            found, added = frozenset(roots(devices, chosen)), sums(devices, entries, chosen)
+            plan = Plan(now, series, {one.name: one for one in devices}, chosen, added, found, {})
             self._plan = plan
         return plan
 
@@ -226,6 +233,22 @@ def _device(plan: Plan, name: str, value: Value | None, now: int) -> NowDevice:
         parent=device.parent,
         metric=entry.series.metric.name if entry else "",
         age=None if value is None else max(now - value.time, 0) / NANOSECONDS,  # newer ones come while this is made
+    )
+
+
+def _sum(plan: Plan, alias: str, parts: Sequence[NowDevice]) -> NowDevice:
+    """Return a device that draws what its parts measure; without one of them its power is not known."""
+    device = plan.devices[alias]
+    watts = [one.watts for one in parts if one.watts is not None]
+    ages = [one.age for one in parts if one.age is not None]
+    return NowDevice(
+        device=alias,
+        type=device.type,
+        watts=math.fsum(watts) if len(watts) == len(parts) else None,
+        estimated=any(one.estimated for one in parts),
+        parent=device.parent,
+        metric=parts[0].metric,
+        age=max(ages) if len(ages) == len(parts) else None,
     )
 
 

@@ -200,8 +200,16 @@ def is_glob(text: str) -> bool:
 
 
 def matching(entries: Iterable[Entry], devices: Sequence[str] | None, metrics: Sequence[str] | None) -> list[Entry]:
-    """Return the series whose device and metric match. Raises Problem for globs that mean nothing."""
+    """Return the series whose device and metric match; a device is also what their alias names.
+
+    Raises Problem for globs that mean nothing.
+    """
     of_device, of_metric = chooser(devices, "device"), chooser(metrics, "metric")
     every = list(entries)
-    wanted = {name: of_device(name) for name in {entry.series.device for entry in every}}
-    return [entry for entry in every if wanted[entry.series.device] and of_metric(entry.series.metric.name)]
+    names = {name for entry in every for name in (entry.series.device, entry.series.alias) if name}
+    wanted = {name for name in names if of_device(name)}
+    return [
+        entry
+        for entry in every
+        if not wanted.isdisjoint((entry.series.device, entry.series.alias)) and of_metric(entry.series.metric.name)
+    ]

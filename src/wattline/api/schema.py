@@ -69,7 +69,7 @@ class SeriesAnswer(Struct, frozen=True):
 
 
 class DeviceAnswer(Struct, frozen=True):
-    """One device with the series that were chosen as its power and its energy."""
+    """One device with the series that were chosen as its power and its energy, or the devices that add up to it."""
 
     device: str
     type: str
@@ -78,9 +78,12 @@ class DeviceAnswer(Struct, frozen=True):
     power: SeriesAnswer | None
     energy: SeriesAnswer | None
     estimated: bool
+    sum_of: list[str]
 
     @classmethod
-    def of(cls, device: Device, power: Entry | None, energy: Entry | None) -> "DeviceAnswer":
+    def of(
+        cls, device: Device, power: Entry | None, energy: Entry | None, sum_of: Sequence[str] = ()
+    ) -> "DeviceAnswer":
         """Return what is told of a device."""
         chosen = power or energy
         return cls(
@@ -91,6 +94,7 @@ class DeviceAnswer(Struct, frozen=True):
             power=SeriesAnswer.of(power) if power else None,
             energy=SeriesAnswer.of(energy) if energy else None,
             estimated=bool(chosen and chosen.column.estimate),
+            sum_of=list(sum_of),
         )
 
 

@@ -1,11 +1,9 @@
 """`wattline up`: drivers, store, API and pages in one process."""
 
 import asyncio
-import contextlib
 import signal
-import socket
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 import msgspec
@@ -13,25 +11,21 @@ import uvicorn
 from rich.console import Console
 from rich.markup import escape
 
-from wattline import __version__
 from wattline.api.app import create_app
 from wattline.api.view import View
 from wattline.cli.alone import alone_in
+from wattline.cli.announcement import say_meters, say_where
 from wattline.cli.patient import Patient
 from wattline.cli.running import Server, listening, log_to_stderr, opened, run, stop_on_signals
-from wattline.core.address import hide_password
 from wattline.errors import WattlineError
 from wattline.runtime.config import Site, load, meter_from_url, named_apart, parse
 from wattline.runtime.engine import Engine
-from wattline.runtime.health import Silent, Waiting
 from wattline.runtime.registry import Registry
 from wattline.runtime.ticks import SystemClock
 
 DEMO: Final = "sim://rack?servers=16"
 THIS_HOST: Final = ("rapl://", "host://")
 """What is metered where nobody says what to meter; the first is left out, with its reason, where it cannot be read."""
-_FIRST_ANSWERS: Final = 3.0
-"""Seconds after which it is said what answers and what does not."""
 _GRACE: Final = 2
 """Seconds that open connections have when the program stops."""
 
@@ -112,7 +106,8 @@ async def _serve(options: Options, registry: Registry) -> None:
             if not await opened(engine, metering):
                 return
             serving = group.create_task(server.serve(sockets=[listener]), name="api")
-            group.create_task(_announce(engine, listener, unread, console, stop), name="announcement")
+            say_where(console, engine, listener)
+            group.create_task(say_meters(console, engine, unread, stop), name="announcement")
             await stop.wait()
             engine.live.close()
             server.should_exit = True
@@ -148,39 +143,3 @@ async def _reload(options: Options, registry: Registry, engine: Engine, view: Vi
         console.print(f"[red]The configuration was not reloaded, the old one goes on:[/red]\n{escape(str(error))}")
     else:
         console.print(f"The configuration was reloaded: {len(site.meters)} meters.")
-
-
-async def _announce(
-    engine: Engine, listener: socket.socket, unread: list[str], console: Console, stop: asyncio.Event
-) -> None:
-    host, port = listener.getsockname()[:2]
-    shown = f"[{host}]" if ":" in host else host
-    console.print(f"[bold]Wattline {__version__}[/bold] answers on [bold]http://{shown}:{port}[/bold]")
-    console.print(f"The store is in {escape(str(engine.site.data))}. Ctrl-C stops.")
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(_FIRST_ANSWERS):
-            await _first_answers(engine, stop)
-    if stop.is_set():
-        return
-    for meter in engine.health.meters():
-        name = f"{escape(meter.name)} [dim]{escape(meter.address)}[/dim]"
-        match meter.state:
-            case Silent(error=error):
-                console.print(f"  [red]silent[/red]   {name}: {escape(error)}")
-            case Waiting():
-                console.print(f"  [yellow]waiting[/yellow]  {name}: no answer yet")
-            case _:
-                devices = f"{len(meter.devices)} device{'s' if len(meter.devices) != 1 else ''}"
-                console.print(f"  [green]speaking[/green] {name}: {devices} every {meter.period:g} s")
-    for reason in unread:
-        console.print(f"  [dim]not read[/dim] {escape(hide_password(reason))}")
-    if not engine.site.meters:
-        console.print("  There is no meter yet; add one with --meter URL, or see `wattline up --demo`.")
-
-
-async def _first_answers(engine: Engine, stop: asyncio.Event) -> Any:
-    while not stop.is_set():
-        meters = engine.health.meters()
-        if meters and not any(isinstance(meter.state, Waiting) for meter in meters):
-            return
-        await asyncio.sleep(0.05)

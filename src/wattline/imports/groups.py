@@ -12,6 +12,7 @@ import msgspec
 from wattline.imports.conversion import Old, Part
 from wattline.imports.description import Description
 from wattline.imports.meaning import of_name
+from wattline.model import ALIAS
 from wattline.runtime.registry import nearest
 
 Group = Sequence[Description]
@@ -20,7 +21,6 @@ Made = tuple[dict[str, Any], str, list[str]]
 
 _TEXTS: Final = tuple(f"1.3.6.1.2.1.1.{n}.0" for n in (1, 4, 5, 6))
 """sysDescr, sysContact, sysName and sysLocation (RFC 3418) are texts."""
-_ALIAS: Final = "_device_alias"
 _CUSTOM: Final = "kwollect_custom"
 
 
@@ -193,7 +193,7 @@ def _plain_labels(one: Description) -> dict[str, Any]:
 def _odd_labels(one: Description) -> dict[str, Any]:
     """Return all labels where one is no text, or where the metric is optional and has a name besides its device's."""
     odd = any(not isinstance(value, str) for value in one.labels.values())
-    is_promoted = one.optional and _ALIAS in one.labels
+    is_promoted = one.optional and ALIAS in one.labels
     return one.labels if one.scheme != "prometheus" and (odd or is_promoted) else {}
 
 

@@ -8,13 +8,13 @@ from msgspec import Struct
 
 from wattline.errors import Misconfigured
 from wattline.imports.meaning import of_unit
+from wattline.model import ALIAS
 
 Made = tuple[dict[str, Any], list[str]]
 """A meter of ours, and remarks."""
 
 EATON: Final = "1.3.6.1.4.1.534.6.6.7.6.5.1.3"
 """EATON-EPDU-MIB, outletWatts, which the old driver `Eaton` knew by itself."""
-_ALIAS: Final = "_device_alias"
 _VERSIONS: Final = {"1": "1", "v1": "1", "2": "2c", "v2": "2c", "2c": "2c", "v2c": "2c", "3": "3", "v3": "3"}
 _KINDS: Final = {"gauge": "gauge", "cumulative": "counter", "delta": "delta"}
 
@@ -39,7 +39,7 @@ class Wattmeter(Struct, frozen=True):
         suffix = f"/{self.data_type['name']}" if self.data_type else ""
         made = {"name": f"{probe}{suffix}", "driver": driver, "device": probe, "every": "1s", **options}
         if alias := self.aliases.get(probe):
-            made["labels"] = {_ALIAS: alias}
+            made["labels"] = {ALIAS: alias}
         return made
 
     def quantity(self) -> tuple[dict[str, Any], list[str]]:

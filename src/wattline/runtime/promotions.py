@@ -15,12 +15,12 @@ import msgspec
 
 from wattline.core.promotion import Promotion, Wishes
 from wattline.errors import Refused, Unreachable
+from wattline.model import ALIAS
 from wattline.runtime.site import MeterConfig
 
 FILE: Final = "promotions.json"
 MOST: Final = 10_000
 """Promotions at once."""
-ALIAS: Final = "_device_alias"
 
 log = logging.getLogger("wattline.promotions")
 

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 from msgspec import Struct
 
 from wattline.core.integral import Nature, nature
+from wattline.ledger.aliases import with_aliases
 from wattline.ledger.chosen import Choice, choose, roots
 from wattline.plugin import Device, Entry, Store
 from wattline.units import NANOSECONDS
@@ -61,7 +62,8 @@ class Picture(Struct, frozen=True):
 
 def draw(store: Store[Any], now: int, wanted: Sequence[str] = ()) -> Picture:
     """Look at a store at `now` (ns); `wanted` are patterns of device names, none: all. Blocks."""
-    entries, devices = store.entries(), store.devices()
+    entries = store.entries()
+    devices = with_aliases(store.devices(), entries)
     newest = store.last(now - FORGOTTEN)
     living = [entry for entry in entries if entry.id in newest]
     types = {device.name: device.type for device in devices}

@@ -6,6 +6,7 @@ from wattline.api.parameters import Devices, chooser
 from wattline.api.routes.resource import resource, work
 from wattline.api.schema import DeviceAnswer, answer
 from wattline.api.view import Seen
+from wattline.ledger.aliases import sums, with_aliases
 from wattline.ledger.chosen import Choice, choose
 
 
@@ -15,13 +16,15 @@ async def devices(seen: Seen, device: Devices = None) -> Response[list[DeviceAns
     is_wanted = chooser(device, "device")
 
     def ask() -> list[DeviceAnswer]:
-        every = seen.store.devices()
-        chosen = choose(every, seen.store.entries())
+        entries = seen.store.entries()
+        every = with_aliases(seen.store.devices(), entries)
+        chosen = choose(every, entries)
+        added = sums(every, entries, chosen)
         found = []
         for one in every:
             if is_wanted(one.name):
                 choice = chosen.get(one.name, Choice())
-                found.append(DeviceAnswer.of(one, choice.power, choice.energy))
+                found.append(DeviceAnswer.of(one, choice.power, choice.energy, added.get(one.name, ())))
         return found
 
     return answer(await work(seen, ask))

@@ -5,7 +5,7 @@ from typing import Any
 
 from litestar import Response
 
-from wattline.api.parameters import Devices, End, Metrics, Start, Window, is_glob, matching, window
+from wattline.api.parameters import Devices, End, Metrics, Start, Window, chooser, is_glob, matching, window
 from wattline.api.problems import Problem
 from wattline.api.routes.resource import resource, work
 from wattline.api.rows import Catalogue
@@ -14,6 +14,7 @@ from wattline.api.stamps import stamp
 from wattline.api.view import Seen, View
 from wattline.core.integral import Nature, nature
 from wattline.ledger import windows
+from wattline.ledger.aliases import sums, with_aliases
 from wattline.ledger.chosen import choose, roots
 from wattline.ledger.today import cost
 from wattline.ledger.windows import Energy
@@ -27,7 +28,8 @@ async def energy(
 ) -> Response[EnergyAnswer]:
     """Give the energy of a window, [start, end), for each series that matches and in sum.
 
-    Without `metric` each device gives the series that is chosen as its energy. The total takes no joule twice: of each
+    Without `metric` each device gives the series that is chosen as its energy, and one that is only an alias those of
+    the devices that add up to it. The total takes no joule twice: of each
     device one series, and no device that is part of another one in the answer; `counted` says which were taken.
     """
     asked = window(start, end, seen.clock())
@@ -35,12 +37,10 @@ async def energy(
 
 
 def _report(view: View, device: Sequence[str] | None, metric: Sequence[str] | None, asked: Window) -> EnergyAnswer:
-    devices, entries = view.store.devices(), view.store.entries()
+    entries = view.store.entries()
+    devices = with_aliases(view.store.devices(), entries)
     _check_known(device, {one.name for one in devices})
-    found = matching(entries, device, metric)
-    if metric is None:
-        chosen = {choice.energy.id for choice in choose(devices, entries).values() if choice.energy}
-        found = [entry for entry in found if entry.id in chosen]
+    found = matching(entries, device, metric) if metric is not None else _speaking(devices, entries, device)
     found = list(Catalogue([entry for entry in found if nature(entry.series.metric) is not Nature.LEVEL]).entries)
     counted = _counted(devices, found)
     energies = windows.energy(view.store, found, asked.start, asked.end)
@@ -48,6 +48,16 @@ def _report(view: View, device: Sequence[str] | None, metric: Sequence[str] | No
     taken = [one for entry, one in zip(found, energies, strict=True) if entry.id in counted]
     total = EnergyFigures(**_figures(view, windows.total(taken))) if taken else None
     return EnergyAnswer(stamp(asked.start), stamp(asked.end), series, total)
+
+
+def _speaking(devices: Sequence[Device], entries: Sequence[Entry], wanted: Sequence[str] | None) -> list[Entry]:
+    """Return the series that stand for the energy of the devices that match, and of what adds up to them."""
+    is_wanted, chosen = chooser(wanted, "device"), choose(devices, entries)
+    names = {name for name in chosen if is_wanted(name)}
+    for alias, origins in sums(devices, entries, chosen).items():
+        if is_wanted(alias):
+            names.update(origins)
+    return [choice.energy for name, choice in chosen.items() if name in names and choice.energy]
 
 
 def _check_known(names: Sequence[str] | None, known: set[str]) -> None:

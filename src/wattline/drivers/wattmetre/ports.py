@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from wattline.drivers.wattmetre.config import WattmetreConfig
 from wattline.drivers.wattmetre.rows import PHASES, Reader
-from wattline.plugin import Column, Device, Kind, Layout, Metric, Misconfigured, Promoted, Series, Unit
+from wattline.plugin import ALIAS, Column, Device, Kind, Layout, Metric, Misconfigured, Promoted, Series, Unit
 
 POWER: Final = Metric("power_watts", Unit.WATT, Kind.GAUGE, "Active power of a port")
 CURRENT: Final = Metric("current_amperes", Unit.AMPERE, Kind.GAUGE, "Current of a port")
@@ -27,7 +27,6 @@ REFUSED: Final = Metric("refused_frames_total", Unit.NONE, Kind.COUNTER, "Lines 
 LOST: Final = Metric("lost_seconds_total", Unit.SECOND, Kind.COUNTER, "Whole seconds of which no frame came")
 KWOLLECT: Final = "wattmetre_power_watt"
 """What Kwollect calls power: a promotion may name it so, whatever it is stored as."""
-ALIAS: Final = "_device_alias"
 _LARGEST: Final = 1 << 20
 """Bytes of a mapping file."""
 

@@ -259,7 +259,7 @@ function hear(now) {
 	const watts = quantity(mine ? number(mine.watts) : NaN, "W", 4);
 	write($("#watts"), watts.number);
 	write($("#watts-unit"), watts.unit);
-	const children = now.devices.filter((one) => one.parent === name);
+	const children = now.devices.filter((one) => one.parent === name || device.sum_of.includes(one.device));
 	show($("#children-card"), children.length > 0);
 	if (children.length) (parts ??= new Ranking($("#children"))).show(children);
 	const live = view.period !== OWN && (view.at === null || asked().end > seconds());
@@ -323,7 +323,7 @@ async function open() {
 	describeDevice();
 	recall();
 	seriesList();
-	if (!chosen) return note("This device has no series of its own.");
+	if (!chosen) return note("It has no series of its own.");
 	return load();
 }
 
