@@ -14,6 +14,8 @@ from wattline.discovery.found import Found, Proof, State
 
 _PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9_./:@-]*[A-Za-z0-9_/]")
 _WORDS: Final = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
+_BMC_PERIOD: Final = "5s"
+"""A BMC answers slowly, and few of them measure more often."""
 _SPARE: Final = re.compile(r"[^A-Za-z0-9.:-]+")
 
 
@@ -65,6 +67,8 @@ def _block(one: Found, proof: Proof, name: str, *, twice: bool) -> list[str]:
         comments.append(f"# Could not be read: {proof.said}")
     keys: dict[str, Any] = {"name": name, **one.options}
     keys |= {credential.option: credential.reference for credential in one.credentials if credential.reference}
+    if one.is_bmc:
+        keys |= {"every": _BMC_PERIOD}
     if one.is_bmc and "user" not in keys:
         keys |= {"user": "reader", "password": "env:BMC_PASSWORD"}
     lines = [f"- url: {_scalar(one.url)}", *(f"  {key}: {_scalar(value)}" for key, value in keys.items())]
