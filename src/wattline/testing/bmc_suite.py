@@ -1,32 +1,37 @@
-"""The dialogue with a BMC's web pages as tests that each driver of one runs, beside `DriverSuite`.
+"""The contract of a driver and the dialogue with a BMC's web pages, as tests that each driver of one runs.
 
-class TestDialogue(BmcSuite):
+class TestIntelGui(BmcSuite):
     @pytest.fixture
     def driver(self):
         return IntelGui
+
+    asked = ("POST /rpc/WEBSES/create.asp", ...)    # by opening, one reading, and closing
 """
 
 # ruff: noqa: D102 - the name of a test says what is promised
 
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, ClassVar
 
 import pytest
 
 from wattline.errors import Denied, Malformed, Unreachable
-from wattline.plugin import Driver, Polled, Secret
-from wattline.testing.driver_suite import opened
+from wattline.plugin import Driver, DriverConfig, Point, Polled, Secret
+from wattline.testing.driver_suite import DriverSuite, opened
 from wattline.testing.vendor_pages import VendorPages
 
 NONSENSE = (b"", b"{", b"<root/>", b"[[[[" * 10_000, b"\xff\x00", b"null", b"{}", b"<!DOCTYPE a><a/>", b"x" * 5_000_000)
 
 
-class BmcSuite:
+class BmcSuite(DriverSuite):
     """Promises of a driver that logs in."""
 
+    asked: ClassVar[Sequence[str]] = ()
+
     @pytest.fixture
-    def driver(self) -> type[Driver[Any]]:
-        raise NotImplementedError("return the class of the driver")
+    async def working(self, driver: type[Driver[Any]]) -> AsyncIterator[DriverConfig]:
+        async with VendorPages() as bmc:
+            yield make(driver, bmc, bmc.password).config
 
     @pytest.fixture
     async def bmc(self) -> AsyncIterator[VendorPages]:
@@ -36,6 +41,13 @@ class BmcSuite:
     @pytest.fixture
     def one(self, driver: type[Driver[Any]], bmc: VendorPages) -> Polled[Any]:
         return make(driver, bmc, bmc.password)
+
+    async def test_it_asks_for_no_more_than_it_needs(self, one: Polled[Any], bmc: VendorPages) -> None:
+        [layout] = await one.open()
+        await one.read(0)
+        await one.close()
+        assert tuple(bmc.asked) == self.asked
+        assert layout.columns[0].point is Point.BMC
 
     async def test_it_reads_watts_and_logs_out_once(self, one: Polled[Any], bmc: VendorPages) -> None:
         async with opened(one):

@@ -2,40 +2,18 @@
 
 import pytest
 
-from wattline.drivers.ibmc_gui.driver import IbmcGui, IbmcGuiConfig
-from wattline.plugin import Point, Secret
+from wattline.drivers.ibmc_gui.driver import IbmcGui
 from wattline.testing.bmc_suite import BmcSuite
-from wattline.testing.driver_suite import DriverSuite
-from wattline.testing.vendor_pages import VendorPages
 
 
-class TestContract(DriverSuite):
+class TestIbmcGui(BmcSuite):
+    asked = (
+        "POST /bmc/php/processparameter.php",
+        "POST /bmc/php/gettoken.php",
+        "POST /bmc/php/getmultiproperty.php",
+        "POST /bmc/php/processparameter.php",
+    )
+
     @pytest.fixture
     def driver(self):
         return IbmcGui
-
-    @pytest.fixture
-    async def working(self):
-        async with VendorPages() as bmc:
-            yield IbmcGuiConfig(host=bmc.address, user=bmc.user, password=Secret(bmc.password))
-
-
-class TestDialogue(BmcSuite):
-    @pytest.fixture
-    def driver(self):
-        return IbmcGui
-
-    async def test_what_it_asks_for(self, one, bmc):
-        [layout] = await one.open()
-        await one.read(0)
-        await one.close()
-        assert bmc.asked == ASKED
-        assert layout.columns[0].point is Point.BMC
-
-
-ASKED = [
-    "POST /bmc/php/processparameter.php",
-    "POST /bmc/php/gettoken.php",
-    "POST /bmc/php/getmultiproperty.php",
-    "POST /bmc/php/processparameter.php",
-]

@@ -2,35 +2,13 @@
 
 import pytest
 
-from wattline.drivers.intel_gui.driver import IntelGui, IntelGuiConfig
-from wattline.plugin import Point, Secret
+from wattline.drivers.intel_gui.driver import IntelGui
 from wattline.testing.bmc_suite import BmcSuite
-from wattline.testing.driver_suite import DriverSuite
-from wattline.testing.vendor_pages import VendorPages
 
 
-class TestContract(DriverSuite):
+class TestIntelGui(BmcSuite):
+    asked = ("POST /rpc/WEBSES/create.asp", "GET /rpc/getpowerstat.asp", "GET /rpc/WEBSES/logout.asp")
+
     @pytest.fixture
     def driver(self):
         return IntelGui
-
-    @pytest.fixture
-    async def working(self):
-        async with VendorPages() as bmc:
-            yield IntelGuiConfig(host=bmc.address, user=bmc.user, password=Secret(bmc.password))
-
-
-class TestDialogue(BmcSuite):
-    @pytest.fixture
-    def driver(self):
-        return IntelGui
-
-    async def test_what_it_asks_for(self, one, bmc):
-        [layout] = await one.open()
-        await one.read(0)
-        await one.close()
-        assert bmc.asked == ASKED
-        assert layout.columns[0].point is Point.BMC
-
-
-ASKED = ["POST /rpc/WEBSES/create.asp", "GET /rpc/getpowerstat.asp", "GET /rpc/WEBSES/logout.asp"]
