@@ -1,12 +1,13 @@
 """`wattline load FILE`: history from a file into the store."""
 
+import asyncio
 import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,7 +22,8 @@ from wattline.units import NANOSECONDS, parse_unit
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from wattline.exchange.load import Loaded
+    from wattline.exchange.load import Checked, Loaded
+    from wattline.plugin import Store
 
 STDIN = "-"
 
@@ -72,9 +74,7 @@ def load(
     from wattline.exchange import load as exchange
     from wattline.exchange.form import Assumed
 
-    chosen = Format(form) if form else (format_of(file) if file != STDIN else None)
-    if chosen is None:
-        raise click.UsageError("standard input has no ending that tells the format: say --format")
+    chosen = _chosen(file, form)
     assumed = Assumed(_named(units), _named(kinds), device, metric, time_unit, utc)
     _check_words(assumed.units, assumed.kinds)
     clock = SystemClock()
@@ -86,17 +86,33 @@ def load(
             held = given[1].entries() if given else ()
             checked = exchange.check(path, chosen, assumed, held, tell, skip_bad=skip_bad)
             if given and not only_check:
-                runner, store = given
-                before, held_before = (int(store.statistics()[name]) for name in ("bytes", "samples"))
-                runner.run(exchange.store(checked, store, tell))
-                if settle := getattr(store, "settle", None):  # a store with housekeeping: what it grew by is what stays
-                    tell("settling", 0.0, checked.loaded.rows)
-                    runner.run(settle())
-                grown, held_now = (int(store.statistics()[name]) for name in ("bytes", "samples"))
-                grown, is_new = grown - before, held_now > held_before or not checked.loaded.rows
+                grown, is_new = _store(*given, checked, tell)
     seconds = (clock.monotonic() - began) / NANOSECONDS
     verb = "checked" if only_check else "loaded" if is_new else "nothing new: the store had all of"
     _summarise(checked.loaded, verb, seconds, grown)
+
+
+def _chosen(file: str, form: str | None) -> Format:
+    if form:
+        return Format(form)
+    if file == STDIN:
+        raise click.UsageError("standard input has no ending that tells the format: say --format")
+    return format_of(file)
+
+
+def _store(
+    runner: asyncio.Runner, store: "Store[Any]", checked: "Checked", tell: Callable[[str, float, int], None]
+) -> tuple[int, bool]:
+    """Store what was checked; return by how many bytes the store grew, and whether anything of it was new."""
+    from wattline.exchange.load import store as stored
+
+    octets, samples = (int(store.statistics()[name]) for name in ("bytes", "samples"))
+    runner.run(stored(checked, store, tell))
+    if settle := getattr(store, "settle", None):  # a store with housekeeping: what it grew by is what stays
+        tell("settling", 0.0, checked.loaded.rows)
+        runner.run(settle())
+    octets_now, samples_now = (int(store.statistics()[name]) for name in ("bytes", "samples"))
+    return octets_now - octets, samples_now > samples or not checked.loaded.rows
 
 
 def _named(given: Sequence[str]) -> dict[str, str]:
