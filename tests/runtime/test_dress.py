@@ -18,9 +18,9 @@ JOULES = Metric("energy_joules", Unit.JOULE, Kind.COUNTER)
 STATUS = Metric("status", Unit.NONE, Kind.STATE)
 
 
-def dresser(devices=(), **meter):
+def dresser(devices=(), *, polled=True, **meter):
     config = MeterConfig(name="m", driver="d", options=None, **meter)
-    made = Dresser(config, {device.name: device for device in devices}, "host/m")
+    made = Dresser(config, {device.name: device for device in devices}, "host/m", polled=polled)
     made.begin(5)
     return made
 
@@ -42,6 +42,27 @@ def test_times_of_the_device_are_kept_and_many_frames_are_one_batch():
     assert got.time.tolist() == [5, 6, 7]
     assert got.size == 6
     assert one.batch(Frame(layout, np.arange(2.0), 42), 99).time.tolist() == [42]
+
+
+@pytest.mark.parametrize(
+    ("polled", "declared", "time", "period"),
+    [
+        (True, True, None, 5.0),
+        (True, False, None, 5.0),  # the site's period
+        (True, True, 42, None),  # what a device stamps comes as often as it likes, however often it is asked
+        (False, False, None, None),
+        (False, True, None, 5.0),
+        (False, True, 42, 5.0),
+    ],
+)
+def test_a_period_is_known_where_we_make_it_or_somebody_says_it(polled, declared, time, period):
+    layout, one = Layout.of([Series.of("d", WATTS)]), dresser(polled=polled, every=5.0, declared=declared)
+    assert one.batch(Frame(layout, np.array([1.0]), time), 7).layout.columns[0].period == period
+
+
+def test_what_the_driver_says_of_a_period_stands():
+    layout = Layout.of([Series.of("d", WATTS)], [Column(period=0.02)])
+    assert dresser(every=5.0).batch(Frame(layout, np.array([1.0])), 7).layout.columns[0].period == 0.02
 
 
 def test_an_empty_answer_takes_no_number():

@@ -1,7 +1,7 @@
 """The site as it is now: watts of each device from its newest committed value, and the energy of today.
 
 The site's watts are the sum of the chosen power of the devices without a metered parent. A value counts while it is
-fresh: younger than three periods of its series, and in any case younger than 10 s; older ones are missing, not zero.
+fresh (`fresh`); older ones are missing, not zero.
 A device of which only a register is known gives the watts between its last two register values; one that is only an
 alias the sum of what bears it.
 
@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from msgspec import Struct
 
+from wattline.api.fresh import patience
 from wattline.api.schema import MeterCounts, Now, NowDevice
 from wattline.api.stamps import now_text
 from wattline.api.view import View
@@ -36,11 +37,8 @@ ANSWER_KEPT: Final = NANOSECONDS * 9 // 10
 PLAN_KEPT: Final = 10 * NANOSECONDS
 TODAY_KEPT: Final = 5 * NANOSECONDS
 TODAY_SHARE: Final = 20
-FRESH_PERIODS: Final = 3
-FRESH: Final = 10 * NANOSECONDS
-LOOK_BACK: Final = 60 * NANOSECONDS
-LOOK_BACK_PERIODS: Final = 5
-"""How far back the last two values of a register are looked for."""
+LOOK_BACK: Final = 2
+"""How far back the last two values of a register are looked for: so many times as long as one is fresh."""
 GRAIN: Final = 10 * NANOSECONDS
 """The energy of today ends at a multiple of the finest roll-up: it is read from roll-ups alone."""
 
@@ -189,7 +187,7 @@ def _registers(view: View, plan: Plan, now: int) -> dict[str, Value]:
             found[name] = entry
     if not found:
         return {}
-    back = max(_nanoseconds(entry, LOOK_BACK_PERIODS, LOOK_BACK) for entry in found.values())
+    back = max(LOOK_BACK * patience(entry.column) for entry in found.values())
     pairs: dict[int, list[tuple[int, float]]] = {}
     for blocks in view.store.samples([entry.id for entry in found.values()], now - back, now + 1):
         for block in blocks:
@@ -223,7 +221,7 @@ def _between(entry: Entry, pair: Sequence[tuple[int, float]]) -> Value | None:
 def _device(plan: Plan, name: str, value: Value | None, now: int) -> NowDevice:
     entry = _source(plan.chosen[name])
     device = plan.devices.get(name) or Device(name)
-    is_fresh = value is not None and entry is not None and now - value.time < _nanoseconds(entry, FRESH_PERIODS, FRESH)
+    is_fresh = value is not None and entry is not None and now - value.time < patience(entry.column)
     watts = value.watts if value is not None and is_fresh and math.isfinite(value.watts) else None
     return NowDevice(
         device=name,
@@ -250,10 +248,6 @@ def _sum(plan: Plan, alias: str, parts: Sequence[NowDevice]) -> NowDevice:
         metric=parts[0].metric,
         age=max(ages) if len(ages) == len(parts) else None,
     )
-
-
-def _nanoseconds(entry: Entry, periods: int, least: int) -> int:
-    return max(least, round(periods * (entry.column.period or 0.0) * NANOSECONDS))
 
 
 def _rank(one: NowDevice) -> tuple[bool, float, str]:

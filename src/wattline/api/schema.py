@@ -116,14 +116,14 @@ class OutageAnswer(Struct, frozen=True):
 class MeterAnswer(Struct, frozen=True):
     """How one meter is doing; latencies in seconds, `cause` and `error` null unless it is silent.
 
-    `stopped`: it is not asked again until the configuration is loaded anew. `late`: by how many seconds polls began
-    late, the 99th percentile.
+    `period` null: it speaks when it likes. `stopped`: it is not asked again until the configuration is loaded anew.
+    `late`: by how many seconds polls began late, the 99th percentile.
     """
 
     name: str
     driver: str
     address: str
-    period: float
+    period: float | None
     state: str
     since: str
     cause: str | None

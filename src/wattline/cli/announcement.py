@@ -85,7 +85,8 @@ def _line(word: str, meter: MeterHealth) -> str:
         case Waiting():
             return _marked(word, f"{name}: {'read while promoted' if word == 'optional' else 'no answer yet'}")
         case Speaking():
-            return _marked(word, f"{name}: {counted(len(meter.devices), 'device')} every {meter.period:g} s")
+            often = "" if meter.period is None else f" every {meter.period:g} s"
+            return _marked(word, f"{name}: {counted(len(meter.devices), 'device')}{often}")
 
 
 def _marked(word: str, text: str) -> str:

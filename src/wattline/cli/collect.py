@@ -205,8 +205,9 @@ def tell(health: Health) -> None:
                 state = f"silent ({error})"
             case _:
                 state = "waiting"
-        log.info("%s %s: %s; last value %s, %d polls, %d failed, %d missed, every %g s", meter.name, meter.address,
-                 state, last, meter.polls, meter.failed, meter.missed, meter.period)  # fmt: skip
+        often = "" if meter.period is None else f", every {meter.period:g} s"
+        log.info("%s %s: %s; last value %s, %d polls, %d failed, %d missed%s", meter.name, meter.address,
+                 state, last, meter.polls, meter.failed, meter.missed, often)  # fmt: skip
     log.setLevel(before)
 
 

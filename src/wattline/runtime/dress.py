@@ -52,19 +52,28 @@ class Rescale:
 class Dressed:
     """A layout as the driver gave it, and as it leaves."""
 
-    __slots__ = ("layout", "raw", "rescale")
+    __slots__ = ("layout", "period", "raw", "rescale")
 
-    def __init__(self, raw: Layout, layout: Layout, rescale: Rescale | None) -> None:
+    def __init__(self, raw: Layout, layout: Layout, period: float | None, rescale: Rescale | None) -> None:
         self.raw = raw
         self.layout = layout
+        self.period = period
         self.rescale = rescale
 
 
 class Dresser:
-    """Makes the batches of one meter. `source` names it for ever: this host, and the meter's name."""
+    """Makes the batches of one meter. `source` names it for ever: this host, and the meter's name.
 
-    def __init__(self, meter: MeterConfig, devices: Mapping[str, DeviceConfig], source: str) -> None:
+    What we stamp comes as often as we poll. How often a device stamps, and a meter that is not `polled` speaks, only
+    its driver knows, or the operator of the latter: else the period stays unknown, and the ledger sees it in the data.
+    """
+
+    def __init__(
+        self, meter: MeterConfig, devices: Mapping[str, DeviceConfig], source: str, *, polled: bool = True
+    ) -> None:
         self._meter = meter
+        self._stamped = None if polled or not meter.declared else meter.every
+        self._unstamped = meter.every if polled else self._stamped
         self._known = devices
         self._dressed: dict[bytes, Dressed] = {}
         self._families: dict[bytes, bytes] = {}
@@ -85,14 +94,14 @@ class Dresser:
 
     def layout(self, raw: Layout) -> Layout:
         """Return a layout as it leaves."""
-        return self._of(raw).layout
+        return self._of(raw, self._unstamped).layout
 
     def batch(self, frame: Frame, now: int) -> Batch | None:
         """Make the next batch of a frame; `now` (ns) is the time of one without its own. None: it is empty.
 
         Raises ValueError when the frame does not fit its layout, which is a fault of the driver.
         """
-        dressed = self._of(frame.layout)
+        dressed = self._of(frame.layout, self._unstamped if frame.time is None else self._stamped)
         values = np.array(frame.values, np.float64, ndmin=2)
         time = _times(frame.time, now, len(values))
         if values.shape != (len(time), len(dressed.layout)):
@@ -114,9 +123,9 @@ class Dresser:
         texts = dict(frame.texts) if frame.texts else {}
         return Batch(dressed.layout, time, values, present, texts, self.source, self.run, self.sequence)
 
-    def _of(self, raw: Layout) -> Dressed:
+    def _of(self, raw: Layout, period: float | None) -> Dressed:
         dressed = self._dressed.get(raw.id)
-        if dressed is not None:
+        if dressed is not None and dressed.period == period:
             if dressed.raw is raw:
                 return dressed
             if (dressed.raw.columns, dressed.raw.devices, dressed.raw.family) == (raw.columns, raw.devices, raw.family):
@@ -124,12 +133,12 @@ class Dresser:
                 return dressed
         if len(self._dressed) >= KEPT:
             del self._dressed[next(iter(self._dressed))]
-        dressed = self._dressed[raw.id] = self._dress(raw)
+        dressed = self._dressed[raw.id] = self._dress(raw, period)
         return dressed
 
-    def _dress(self, raw: Layout) -> Dressed:
+    def _dress(self, raw: Layout, period: float | None) -> Dressed:
         series = tuple(self._series(one, alone=len(raw) == 1) for one in raw.series)
-        columns = tuple(self._column(one, column) for one, column in zip(series, raw.columns, strict=True))
+        columns = tuple(self._column(one, column, period) for one, column in zip(series, raw.columns, strict=True))
         own = layout_id(series)
         family = own if raw.family == raw.id else self._families.get(raw.family, own)
         if series == raw.series:
@@ -140,7 +149,7 @@ class Dresser:
         if self._meter.scale != IDENTITY:
             texts = np.array([one.metric.kind is Kind.STATE for one in series])
             rescale = Rescale(self._meter.scale, raw.columns, texts)
-        return Dressed(raw, Layout(series, columns, own, family, devices), rescale)
+        return Dressed(raw, Layout(series, columns, own, family, devices), period, rescale)
 
     def _series(self, raw: Series, *, alone: bool) -> Series:
         if not self._meter.labels and not self._meter.metric:
@@ -148,8 +157,8 @@ class Dresser:
         metric = replace(raw.metric, name=self._meter.metric) if alone and self._meter.metric else raw.metric
         return Series.of(raw.device, metric, {**self._meter.labels, **raw.label_values()})
 
-    def _column(self, series: Series, raw: Column) -> Column:
-        column = raw if raw.period is not None else replace(raw, period=self._meter.every)
+    def _column(self, series: Series, raw: Column, period: float | None) -> Column:
+        column = raw if raw.period is not None else replace(raw, period=period)
         if self._meter.scale != IDENTITY and series.metric.kind is not Kind.STATE:
             factor = abs(self._meter.scale.base(1))
             column = replace(

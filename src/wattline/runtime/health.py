@@ -46,12 +46,15 @@ State = Waiting | Speaking | Silent
 
 
 class MeterHealth(Struct, frozen=True):
-    """What is known of one meter. `period`, `p50` and `p99` in seconds, `last` in ns; `address` shows no secret."""
+    """What is known of one meter. `period`, `p50` and `p99` in seconds, `last` in ns; `address` shows no secret.
+
+    `period` None: it speaks when it likes.
+    """
 
     name: str
     driver: str
     address: str
-    period: float
+    period: float | None
     state: State
     polls: int = 0
     missed: int = 0
@@ -98,7 +101,7 @@ def _between(ascending: Sequence[float], at: float) -> float:
 class Pulse:
     """The health of one meter as its loop writes it."""
 
-    def __init__(self, name: str, driver: str, address: str, period: float, since: int) -> None:
+    def __init__(self, name: str, driver: str, address: str, period: float | None, since: int) -> None:
         self.name = name
         self.driver = driver
         self.address = address

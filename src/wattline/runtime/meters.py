@@ -97,6 +97,7 @@ def meter(document: Document, place: Place, given: Any, registry: Registry, ever
     return replace(
         named,
         every=period,
+        declared=keys.every is not None or keys.update_every is not None,
         timeout=float(keys.timeout or default_timeout(period)),
         scale=scale,
         labels=keys.labels,

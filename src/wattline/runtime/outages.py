@@ -67,11 +67,13 @@ class Holes:
         self._open = Outage(self._meter, self._since if self._last is None else self._last, None, cause, detail)
         return (self._open,)
 
-    def spoke(self, time: int, *, missed: int = 0, stepped: bool = False, before: int | None = None) -> list[Outage]:
+    def spoke(
+        self, time: int, *, missed: int = 0, stepped: bool = False, before: int | None = None, usual: int | None = None
+    ) -> list[Outage]:
         """Note a sample at `time` (ns): holes that end, or that are known now.
 
         `missed` ticks passed since the sample before; `stepped`: the clock did; `before` is when the last sample of an
-        earlier life was, and counts for the first sample alone.
+        earlier life was, and counts for the first sample alone; `usual` is how often (ns) a meter speaks on its own.
         """
         known = self._away(before, time) if self.first and before is not None else []
         if self._open is not None:
@@ -82,7 +84,7 @@ class Holes:
             elif missed:
                 ticks = f"{missed} tick{'s' if missed > 1 else ''} missed"
                 known.append(Outage(self._meter, self._last, time, Cause.OVERRUN, ticks))
-            elif (silence := time - self._last) > max(GAP_PERIODS * self._period, LEAST_GAP):  # a stream that waited
+            elif usual is not None and (silence := time - self._last) > max(GAP_PERIODS * usual, LEAST_GAP):
                 said = f"nothing was said for {silence / NANOSECONDS:.0f} s"
                 known.append(Outage(self._meter, self._last, time, Cause.TIMEOUT, said))
         self._open, self._last, self.first = None, time, False

@@ -52,7 +52,9 @@ class MeterConfig(Struct, frozen=True, kw_only=True):
     address: str = ""
     """For people; holds no secret."""
     every: float = 1.0
-    """Seconds between two polls."""
+    """Seconds between two polls; of a meter that speaks on its own, between what it says, if that is `declared`."""
+    declared: bool = True
+    """Whether the operator said `every`."""
     timeout: float = 1.0
     """Seconds that one poll may last, the driver's own retries included."""
     scale: Scale = IDENTITY

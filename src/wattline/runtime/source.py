@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 from msgspec import Struct
 
 from wattline.model import Batch, Cause, Outage, Run
-from wattline.plugin import Driver, Frame, Layout
+from wattline.plugin import Driver, Frame, Layout, Polled
 from wattline.runtime.dress import Dresser
 from wattline.runtime.failure import Failure, failure, scrub
 from wattline.runtime.health import Pulse, Silent
@@ -76,9 +76,11 @@ class Source:
         self.driver = driver
         self.around = around
         now = around.clock.now()
-        self.pulse = Pulse(meter.name, meter.driver, meter.address, meter.every, now)
+        self._polled = isinstance(driver, Polled)
+        period = meter.every if self._polled or meter.declared else None
+        self.pulse = Pulse(meter.name, meter.driver, meter.address, period, now)
         self._life = around.life.observe()
-        self._dresser = Dresser(meter, around.devices, f"{around.host}/{meter.name}")
+        self._dresser = Dresser(meter, around.devices, f"{around.host}/{meter.name}", polled=self._polled)
         self._holes = Holes(meter.name, int(meter.every * NANOSECONDS), now, around.past.open.get(meter.name))
         self._secrets = hidden(meter)
         self._in_a_row = 0
@@ -119,7 +121,8 @@ class Source:
             newest = last
         if batches:
             before = self._before(batches) if self._holes.first else None
-            if holes := self._holes.spoke(newest, missed=missed, stepped=stepped, before=before):
+            usual = None if self._polled else _usual(batches)
+            if holes := self._holes.spoke(newest, missed=missed, stepped=stepped, before=before, usual=usual):
                 self.around.onward.note(outages=holes)
             measures.samples.add(sum(batch.size for batch in batches))
             if self._receipts is not None:
@@ -215,3 +218,9 @@ class Source:
     def _before(self, batches: Sequence[Batch]) -> int | None:
         times = [self.around.past.before(batch.layout, self._dresser.run) for batch in batches]
         return max((time for time in times if time is not None), default=None)
+
+
+def _usual(batches: Sequence[Batch]) -> int | None:
+    """Return the longest period (ns) of what was said; None: it is not known of everything."""
+    periods = {column.period for batch in batches for column in batch.layout.columns}
+    return None if None in periods else round(max(period for period in periods if period) * NANOSECONDS)

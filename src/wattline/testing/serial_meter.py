@@ -61,12 +61,16 @@ class SerialMeter:
         if said:
             raise Unreachable(f"nobody reads {self.path}")
 
-    def heard(self) -> bytes:
-        """Return what was sent to the meter and not returned yet; never waits."""
-        try:
-            return os.read(self._ours, 65_536)
-        except BlockingIOError:
-            return b""
+    def hear(self, count: int) -> bytes:
+        """Return the next `count` bytes that were sent to the meter. Raises Unreachable when they do not come."""
+        heard = b""
+        until = time.monotonic() + _PATIENCE
+        while len(heard) < count and time.monotonic() < until:
+            ready, _, _ = select.select([self._ours], [], [], _PATIENCE)
+            heard += os.read(self._ours, count - len(heard)) if ready else b""
+        if len(heard) < count:
+            raise Unreachable(f"{self.path} was sent {heard!r} alone")
+        return heard
 
 
 class _Talker(asyncio.Protocol):

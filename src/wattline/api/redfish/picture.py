@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from msgspec import Struct
 
+from wattline.api.fresh import patience
 from wattline.core.integral import Nature, nature
 from wattline.ledger.aliases import with_aliases
 from wattline.ledger.chosen import Choice, choose, roots
@@ -21,8 +22,6 @@ from wattline.units import NANOSECONDS
 TOTAL: Final = "1"
 """Id of the chassis that is all of it."""
 FORGOTTEN: Final = 3600 * NANOSECONDS
-FRESH: Final = 10 * NANOSECONDS
-FRESH_PERIODS: Final = 3
 
 _NO_CHASSIS: Final = ("process",)
 _SIGN: Final = re.compile(r"[^A-Za-z0-9_.-]")
@@ -98,8 +97,8 @@ def draw(store: Store[Any], now: int, wanted: Sequence[str] = ()) -> Picture:
 
 def _told(entry: Entry, newest: tuple[int, float], now: int) -> Told:
     time, value = newest
-    patience = max(FRESH, round(FRESH_PERIODS * (entry.column.period or 0.0) * NANOSECONDS))
-    return Told(entry, value if now - time < patience and math.isfinite(value) else None, time)
+    is_fresh = now - time < patience(entry.column)
+    return Told(entry, value if is_fresh and math.isfinite(value) else None, time)
 
 
 def _of(entry: Entry | None, wanted: Nature, told: Mapping[int, Told]) -> Told | None:

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from litestar import Response
 
 from wattline.api.exposition import MEDIA_TYPE, Last, page
+from wattline.api.fresh import patience
 from wattline.api.routes.resource import resource, work
 from wattline.api.view import Seen
 from wattline.model import Kind
 from wattline.runtime.live import Latest, Live
 from wattline.units import NANOSECONDS
 
-PERIODS = 3
 LEAST_AGE = 300 * NANOSECONDS
-"""A value is told until it is as old as Prometheus looks back, or as three periods of a slow meter."""
+"""A value is told until it is as old as Prometheus looks back, or no more fresh."""
 
 
 @resource("/metrics", "Last values", tags=["live"], media_type=MEDIA_TYPE)
@@ -39,8 +39,7 @@ def last_values(live: Live, now: int) -> Iterator[Last]:
 def _of_layout(latest: Latest, now: int) -> Iterator[Last]:
     pairs = zip(latest.time.tolist(), latest.values.tolist(), strict=True)
     for place, (time, value) in enumerate(pairs):
-        period = latest.layout.columns[place].period or 0.0
-        if not time or now - time > max(LEAST_AGE, PERIODS * period * NANOSECONDS):
+        if not time or now - time > max(LEAST_AGE, patience(latest.layout.columns[place])):
             continue
         series = latest.layout.series[place]
         if series.metric.kind is not Kind.STATE:

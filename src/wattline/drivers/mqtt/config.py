@@ -31,6 +31,7 @@ class MqttConfig(DriverConfig, frozen=True, kw_only=True):
     most_topics: int = 10_000
     keep_alive: int = 60
     wait: float = 4.0
+    silence: float = 330.0
 
     def __post_init__(self) -> None:
         if not self.presets and not self.topics:
@@ -43,6 +44,8 @@ class MqttConfig(DriverConfig, frozen=True, kw_only=True):
             raise ValueError("`most_topics` lies between 1 and 1000000")
         if not 1 <= self.keep_alive <= 65_535:
             raise ValueError("`keep_alive` lies between 1 and 65535")
+        if not 1 <= self.silence <= 30 * 86_400:
+            raise ValueError("`silence` lies between 1 s and 30 days")
         if not 0.001 <= self.wait <= 3600:  # not so either of what is no number
             raise ValueError("`wait` lies between 0.001 and 3600")
 

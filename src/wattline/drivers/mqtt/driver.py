@@ -79,6 +79,7 @@ class Mqtt(Streamed[MqttConfig]):
 
     def __init__(self, config: MqttConfig) -> None:
         super().__init__(config)
+        self.patience = config.silence
         self._client: aiomqtt.Client | None = None
         self._topics: dict[str, Topic] = {}
         self._too_many = False

@@ -54,7 +54,8 @@ class TestContract(DriverSuite):
 async def test_the_fourth_field_is_tenths_of_a_watt(meter):
     driver = wattsup(meter)
     await driver.open()
-    assert meter.heard() == b"#R,W,0;#L,W,3,E,1,1;"
+    said = b"#R,W,0;#L,W,3,E,1,1;"
+    assert meter.hear(len(said)) == said
     meter.say(b"05,2301;#d,-,18,1005,2301,437,12;")
     frame = await first(driver)
     assert values_of(frame) == {
