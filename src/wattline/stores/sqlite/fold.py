@@ -18,7 +18,7 @@ from wattline.stores.sqlite.read import HOUR, within
 from wattline.stores.sqlite.staging import Row
 from wattline.stores.sqlite.vault import Vault
 
-_BLOCK: Final = 1 << 20
+_BLOCK: Final = 1 << 17
 """Cells gathered at once."""
 INSERT: Final = (
     "insert into chunk(family, source, start, span, stripe, first, n, last, seq, samples, made, body) "
