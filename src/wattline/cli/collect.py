@@ -5,21 +5,19 @@ import contextlib
 import logging
 import select
 import signal
+import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 import msgspec
-import uvicorn
 from msgspec.structs import replace
 
 from wattline.cli.alone import alone_in
-from wattline.cli.figures import figures_page
-from wattline.cli.patient import Patient
-from wattline.cli.running import Server, listening, log_to_stderr, opened, run, stop_on_signals
+from wattline.cli.running import listening, log_to_stderr, opened, run, stop_on_signals
 from wattline.errors import Misconfigured, WattlineError
 from wattline.imports import energyrecorder, kwapi, kwollect, wattmetre
 from wattline.imports.conversion import Conversion
@@ -29,15 +27,12 @@ from wattline.runtime.health import Health, Silent, Speaking
 from wattline.runtime.nowhere import Nowhere
 from wattline.runtime.registry import Registry
 from wattline.runtime.site import split_listen, state_directory
-from wattline.runtime.ticks import SystemClock
 from wattline.units import NANOSECONDS
 
 Source = Callable[[Registry], Conversion]
 """Reads an older system's files; called again at every reload."""
 
 STDOUT: Final = "stdout"
-_GRACE: Final = 1
-"""Seconds that a reader of /metrics has when the program stops."""
 _LOOK: Final = 0.5
 """Seconds between two looks whether the reader of standard output has left."""
 
@@ -160,7 +155,7 @@ async def _collect(options: Options, registry: Registry) -> None:
     logging.getLogger().setLevel(site.log.upper())
     stop = asyncio.Event()
     stop_on_signals(stop)
-    with _folder(options, site) as folder, alone_in(folder), _page(options.metrics) as listener:
+    with _folder(options, site) as folder, alone_in(folder), _listener(options.metrics) as listener:
         engine = Engine(
             replace(site, data=folder), registry, store=None if options.keeps else Nowhere(Nowhere.Config())
         )
@@ -173,7 +168,9 @@ async def _collect(options: Options, registry: Registry) -> None:
             loop.add_signal_handler(signal.SIGUSR1, tell, engine.health)
             beside = [group.create_task(_watch_reader(site, stop), name="reader")]
             if listener is not None:
-                beside.append(group.create_task(_serve(engine, listener, stop), name="metrics"))
+                from wattline.cli.figures import serve
+
+                beside.append(group.create_task(serve(engine, listener, stop), name="metrics"))
             where = "the store in " + str(folder) if options.keeps else ", ".join(options.sinks)
             click.echo(f"wattline collects from {len(site.meters)} meters into {where}.", err=True)
             await metering
@@ -225,20 +222,9 @@ async def _watch_reader(site: Site, stop: asyncio.Event) -> None:
                 await stop.wait()
 
 
-async def _serve(engine: Engine, listener: Any, stop: asyncio.Event) -> None:
-    app = figures_page(engine.health, engine.live, SystemClock().now)
-    config = uvicorn.Config(
-        app, http=Patient, ws="none", lifespan="off", log_config=None, timeout_graceful_shutdown=_GRACE
-    )
-    server = Server(config)
-    serving = asyncio.ensure_future(server.serve(sockets=[listener]))
-    await stop.wait()
-    server.should_exit = True
-    await serving
-
-
 @contextlib.contextmanager
-def _page(metrics: str) -> Iterator[Any]:
+def _listener(metrics: str) -> Iterator[socket.socket | None]:
+    """Bind the address of /metrics, where there is to be one."""
     if not metrics:
         yield None
         return

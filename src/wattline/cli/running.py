@@ -10,7 +10,6 @@ from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 import click
-import uvicorn
 
 from wattline.errors import Misconfigured, WattlineError
 from wattline.runtime.engine import Engine
@@ -50,15 +49,6 @@ async def opened(engine: Engine, metering: asyncio.Task[None]) -> bool:
     await asyncio.wait((started, metering), return_when=asyncio.FIRST_COMPLETED)
     started.cancel()
     return engine.started.is_set()
-
-
-class Server(uvicorn.Server):
-    """A server that leaves signals to the program that it is part of."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Capture none."""
-        yield
 
 
 @contextlib.contextmanager

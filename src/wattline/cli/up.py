@@ -16,7 +16,8 @@ from wattline.api.view import View
 from wattline.cli.alone import alone_in
 from wattline.cli.announcement import say_meters, say_where
 from wattline.cli.patient import Patient
-from wattline.cli.running import Server, listening, log_to_stderr, opened, run, stop_on_signals
+from wattline.cli.running import listening, log_to_stderr, opened, run, stop_on_signals
+from wattline.cli.server import Server
 from wattline.errors import WattlineError
 from wattline.runtime.config import Site, load, meter_from_url, named_apart, parse
 from wattline.runtime.engine import Engine
