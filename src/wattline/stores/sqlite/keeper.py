@@ -10,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final, NamedTuple
 
 from wattline.errors import WattlineError
+from wattline.stores.sqlite import heap
 from wattline.stores.sqlite.close_hours import close_hours, dirty_hours
 from wattline.stores.sqlite.fold import fold
 from wattline.stores.sqlite.lease import Lease
@@ -102,6 +103,7 @@ class Keeper:
                     self._close(None)
                     self._thin()
                     self._trim(2 * self._pace.bytes)
+                heap.trim()
             self.fault = ""
         except WattlineError as error:
             self.fault = str(error)
