@@ -18,14 +18,14 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 _COMMANDS: Final = {
     "up": "Meter, store and show, all in one process.",
-    "collect": "Meter and pass on: drivers to sinks, also from older collectors' files.",
+    "collect": "Meter without pages, also from older systems' files.",
     "read": "Read a meter once and print what it says.",
     "discover": "Find meters on a network, and write a site's file.",
     "doctor": "Say how good meters are, and what would make them better.",
     "check": "Check a configuration and say what it would read.",
     "import": "Write our configuration from an older system's.",
     "top": "Show devices by watts, live, in the terminal.",
-    "promote": "Ask for optional metrics of a device, and for every frame of a fast one.",
+    "promote": "Ask for optional metrics, and every frame of fast meters.",
     "load": "Load samples from Parquet, Arrow, CSV or NDJSON files.",
     "dump": "Write samples to Parquet, Arrow, CSV or NDJSON.",
     "bridge": "Show what is metered to clients of other systems.",
@@ -87,7 +87,7 @@ def wattline() -> None:
     \b
     Start here:
       wattline up --demo                           a simulated rack and this host, with a live page
-      wattline up --meter snmp://public@pdu-1/1.3.6.1.4.1.318.1.1.26.4.3.1.5.1
+      wattline up --meter snmp://public@pdu-1/     a PDU or UPS, whose make is found
       wattline read rapl://                        what do this machine's sockets draw?
       wattline up --config site.yaml               a whole site
     """  # noqa: D301 - click wants the character itself

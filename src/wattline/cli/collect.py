@@ -85,7 +85,7 @@ class Options(msgspec.Struct, frozen=True):
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-@click.command(short_help="Meter and pass on: drivers to sinks, also from older collectors' files.")
+@click.command(short_help="Meter without pages, also from older systems' files.")
 @click.option("--config", type=_file, help="The site's YAML file.")
 @click.option("--kwapi", "kwapi_file", type=_file, help="Kwapi's drivers.conf.")
 @click.option("--kwollect", "kwollect_file", type=_file, help="Kwollect's kwollector.conf, with its metrics.d.")

@@ -19,7 +19,7 @@ _PATIENCE: Final = 10.0
 _MOST: Final = 16 * 1024 * 1024
 
 
-@click.command(short_help="Ask for optional metrics of a device, and for every frame of a fast one.")
+@click.command(short_help="Ask for optional metrics, and every frame of fast meters.")
 @click.argument("device", required=False)
 @click.argument("metric", required=False)
 @click.option("--for", "lasting", default="forever", show_default=True, help="How long: 90s, 1h, 2d.")

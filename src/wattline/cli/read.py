@@ -61,7 +61,7 @@ def read(url: str, as_json: bool, timeout: float) -> None:
 
     \b
     Examples:
-      wattline read snmp://public@pdu-1/1.3.6.1.4.1.318.1.1.26.4.3.1.5.1
+      wattline read snmp://public@pdu-1/
       wattline read 'prometheus://node-7:9100/metrics/node_hwmon_*' --json
       wattline read rapl://
       wattline read 'sim://rack?servers=2'

@@ -76,7 +76,7 @@ def up(config: Path | None, data: Path | None, listen: str | None, meters: tuple
     Examples:
       wattline up                                  this host
       wattline up --demo                           and a simulated rack
-      wattline up --meter snmp://public@pdu-1/1.3.6.1.4.1.318.1.1.26.4.3.1.5.1
+      wattline up --meter snmp://public@pdu-1/
       wattline up --config site.yaml --data /var/lib/wattline
 
     SIGTERM (or Ctrl-C) stops within seconds with everything acknowledged safe; SIGHUP reads the configuration again.
