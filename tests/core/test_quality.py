@@ -5,7 +5,16 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from wattline.core.quality import LEAST_CHANGES, agreement, refresh, resolution, until_wrap, watts_of, wrap_period
+from wattline.core.quality import (
+    LEAST_CHANGES,
+    agreement,
+    refresh,
+    resolution,
+    until_wrap,
+    watts_of,
+    window,
+    wrap_period,
+)
 from wattline.model import Column
 from wattline.units import Scale
 
@@ -147,3 +156,38 @@ def test_no_history_is_too_odd(values, gaps):
     resolution(known, Scale(1, 3))
     agreement((time, known), (time, known, Column(range=1e6)))
     watts_of(time, known, Column())
+
+
+def averaged(span, seed, *, step=1.0, load=None, coarse=0.0, refresh_every=0.0):
+    """Power averaged over `span` s (0: as it is) and its register, read every `step` s for two minutes."""
+    rate = 20
+    truth = np.repeat(np.random.default_rng(seed).uniform(100, 300, 31), 4 * rate) if load is None else load
+    ticks = np.arange(len(truth) + 1) / rate
+    energy = np.concatenate([[0.0], np.cumsum(truth) / rate])
+    at = np.arange(0, 120, step)
+    joules = np.interp(at, ticks, energy)
+    shown = np.floor(at / refresh_every) * refresh_every if refresh_every else at
+    if span:
+        power = (np.interp(shown, ticks, energy) - np.interp(shown - span, ticks, energy)) / span
+    else:
+        power = truth[(shown * rate).astype(int)]
+    time = START + (at * SECOND).astype(np.int64)
+    return (time, power), (time, np.floor(joules / coarse) * coarse if coarse else joules, Column(resolution=coarse))
+
+
+@given(seeds, st.floats(3.0, 12.0), st.sampled_from([0.0, 1.0, 100.0]))
+def test_the_window_of_an_average_shows_beside_a_register(seed, span, coarse):
+    assert window(*averaged(span, seed, coarse=coarse)) == pytest.approx(span, rel=0.15)
+
+
+@given(seeds, st.sampled_from([0.0, 2.0, 5.0, 10.0]))
+def test_what_is_no_average_shows_no_window(seed, refresh_every):
+    assert window(*averaged(0, seed, refresh_every=refresh_every)) is None
+
+
+def test_a_steady_load_and_a_coarse_register_show_no_window():
+    assert window(*averaged(10, 1, load=np.full(2480, 200.0))) is None
+    assert window(*averaged(10, 1, coarse=3600.0)) is None
+    power, (time, joules, column) = averaged(10, 1)
+    assert window(power, (time[:20], joules[:20], column)) is None
+    assert window((time[:0], joules[:0]), (time[:0], joules[:0], column)) is None

@@ -232,7 +232,7 @@ def _plain(one: "Verdict") -> dict[str, Any]:
                 "refresh": source.refresh and source.refresh.period,
                 "refresh_at_most": source.refresh and source.refresh.at_most,
                 "resolution": source.resolution,
-                "window": source.power and source.power.column.window,
+                "window": source.window,
                 "register": source.register and source.register.series.metric.name,
                 "register_step": source.register_step,
                 "register_agrees": source.agreement and source.agreement.agrees,

@@ -1,4 +1,4 @@
-"""How good a meter is, read out of its own history: refresh period, resolution, agreement, wraps.
+"""How good a meter is, read out of its own history: refresh period, resolution, agreement, averaging window, wraps.
 
 Everything here says None where the history does not show it: a constant load shows neither a refresh nor a step. Times
 are ns, ascending; values are finite and in base units, registers raw.
@@ -8,6 +8,10 @@ the time between two changes is a multiple of P (a renewal may bring an equal va
 what fits these times best: their sum by the sum of their multiples, where the smallest time tells the first guess. It
 is believed if most times are one P and nearly all are a multiple of it within a reading's width; a load that changes
 when it likes does not look so.
+
+The averaging window. Where a register stands beside the power, the mean of its joules over the last W seconds is what
+an average over W shows; the W that fits the power best is its window, if it fits much better than half of it and twice
+it: a steady load, or a register of coarse steps, fits all alike and tells nothing.
 """
 
 import math
@@ -40,6 +44,15 @@ _DISAGREES: Final = 0.05
 """Share of the energy by which power and register may differ beyond what their steps explain."""
 _LEAST_TOLD: Final = 4.0
 """Energy, in units of what is uncertain of it, below which a comparison says nothing."""
+
+_LONGEST_WINDOW: Final = 600.0
+"""Seconds over which no device averages what it shows as its power."""
+_FINER: Final = 1.1
+"""Ratio of two windows that are told apart."""
+_CLEARLY: Final = 2.0
+"""How much better than its half and its double the window must fit."""
+_LEAST_PAIRS: Final = 30
+"""Values of the power below which nothing is said of its window."""
 
 _STILL: Final = 10 * counter.JITTER_JOULES
 """Joules that a register may let pass without a step, whatever steps it declares."""
@@ -161,6 +174,37 @@ def agreement(
     if drawn <= 0 or still or max(drawn, told) < _LEAST_TOLD * unknown:
         return None
     return Agreement(told, drawn, unknown + _DISAGREES * drawn)
+
+
+def window(power: tuple[Times, Values], register: tuple[Times, Values, Column]) -> float | None:
+    """Return over how many seconds a power is averaged, to a tenth of it; None where the register does not show it."""
+    time, watts = power
+    clock, joules, column = register
+    if len(clock) < _LEAST_PAIRS or len(time) < _LEAST_PAIRS or (step := spacing(clock)) is None or step <= 0:
+        return None
+    steps = counter.steps(clock, joules, column)
+    if steps.broken.any():
+        return None
+    seconds = (clock - clock[0]) / NANOSECONDS
+    energy = np.concatenate([[0.0], np.cumsum(steps.energy)]) / MICROJOULES
+    at = (time - clock[0]) / NANOSECONDS
+    longest = min(_LONGEST_WINDOW, float(seconds[-1]) / 4)
+    if longest < 4 * step:
+        return None
+    told = (at >= longest) & (at <= seconds[-1])
+    at, watts = at[told], watts[told]
+    if len(at) < _LEAST_PAIRS:
+        return None
+
+    def misfit(span: float) -> float:
+        means = (np.interp(at, seconds, energy) - np.interp(at - span, seconds, energy)) / span
+        return float(np.mean(np.abs(means - watts)))
+
+    spans = 2 * step * _FINER ** np.arange(int(math.log(longest / (2 * step)) / math.log(_FINER)) + 1)
+    misfits = [misfit(span) for span in spans.tolist()]
+    best = float(spans[int(np.argmin(misfits))])
+    beside = min(misfit(best / 2), misfit(min(2 * best, longest)))
+    return best if 2 * step < best < longest / 2 and beside > _CLEARLY * min(misfits) else None
 
 
 def wrap_period(column: Column, watts: float) -> float | None:

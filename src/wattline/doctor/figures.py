@@ -26,6 +26,14 @@ class Source(Struct, frozen=True, eq=False):
     register_step: float | None
     """Joules between two values of its register."""
     agreement: Agreement | None
+    averaged: float | None
+    """Seconds over which its power is averaged, as its register shows."""
+
+    @property
+    def window(self) -> float | None:
+        """Seconds over which its power is averaged: as its driver says, else as its register shows."""
+        declared = self.power.column.window if self.power else None
+        return declared or self.averaged
 
     @property
     def estimate(self) -> str:
@@ -66,17 +74,19 @@ def _source(device: str, tracks: Sequence[Track]) -> Source:
     elif register is not None:
         watts = quality.watts_of(register.time, register.values, register.column)
     delay = max((one.period for one in (by_power, by_register) if one is not None), default=0.0)
-    agrees = None
+    agrees = averaged = None
     if power is not None and register is not None:
         agrees = quality.agreement(
             (power.time, power.values), (register.time, register.values, register.column),
             delay + (power.column.window or 0.0),
         )  # fmt: skip
+        averaged = quality.window((power.time, power.values), (register.time, register.values, register.column))
     return Source(
         device, power, register, watts, by_power, by_register,
         quality.resolution(power.values, power.column.scale) if power else None,
         quality.resolution(register.values, register.column.scale) if register else None,
         agrees,
+        averaged,
     )  # fmt: skip
 
 

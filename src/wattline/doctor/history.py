@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from wattline.core.integral import Nature, nature
+from wattline.core.quality import spacing
 from wattline.doctor.observed import Observed, Track
 from wattline.model import Times, Values
 from wattline.plugin import Entry, Store
@@ -45,7 +46,7 @@ def _observed(store: Store[Any], name: str, entries: Sequence[Entry], start: int
                 there = np.isfinite(values) if block.present is None else block.present[:, i] & np.isfinite(values)
                 pieces[number].append((block.time[there], values[there]))
     tracks = tuple(track for entry in entries if (track := _track(entry, pieces[entry.id])) is not None)
-    periods = [track.column.period for track in tracks if track.column.period]
+    periods = [period for track in tracks if (period := track.column.period or spacing(track.time))]
     failure = "" if tracks else "the store has no sample of it in this time"
     return Observed(
         meter=name, every=min(periods, default=None), asked=max((len(t.time) for t in tracks), default=0),

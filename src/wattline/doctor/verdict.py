@@ -175,6 +175,9 @@ def _wraps(seen: Observed, source: Source) -> Iterator[Finding]:
 
 def _window(seen: Observed, source: Source) -> Iterator[Finding]:
     window = source.power.column.window if source.power else None
+    if not window and source.averaged:
+        said = f"power is an average over about {seconds(_near(source.averaged))}, by its register"
+        yield Finding("window", BEST, f"{said}: shorter peaks do not show")
     if not window or source.register is not None or not seen.every:
         return
     if abs(seen.every - window) > WINDOW_TOLERANCE * window:
