@@ -17,7 +17,6 @@ A key beside a `url` that belongs to no meter is an option of its driver, as if 
 """
 
 from collections.abc import Container, Iterable, Mapping
-from fractions import Fraction
 from typing import Any, Final
 
 import msgspec
@@ -37,6 +36,10 @@ KWOLLECT_EVERY: Final = 10.0
 _PATIENCE: Final = (1.0, 5.0)
 """Least and most seconds of a timeout that is not written down; between them it is the period."""
 _FASTEST: Final = 0.01
+_SLOWEST: Final = 366 * 86_400
+_LONGEST_POLL: Final = 3600
+_NEVER: Final = 10**15
+"""Milliseconds beyond any period that can be."""
 
 
 class Keys(Config, frozen=True, kw_only=True):
@@ -79,6 +82,10 @@ def meter(document: Document, place: Place, given: Any, registry: Registry, ever
     keys = _keys(document, place, given)
     device_id = str(given.get("device_id") or "")
     period = _period(document, place, keys, KWOLLECT_EVERY if device_id else every)
+    if keys.timeout is not None and not 0 < keys.timeout <= _LONGEST_POLL:
+        document.fault((*place, "timeout"), f"a poll lasts longer than 0 s and at most {_LONGEST_POLL} s")
+    if not keys.name.isprintable():
+        document.fault((*place, "name"), "a name holds no control characters")
     scale = _scale(document, (*place, "scale_factor"), keys.scale_factor)
     rest = {name: value for name, value in given.items() if name not in _KEYS}
     try:
@@ -245,20 +252,20 @@ def _period(document: Document, place: Place, keys: Keys, otherwise: float) -> f
     if keys.every is not None and keys.update_every is not None:
         document.fault((*place, "update_every"), "stands beside `every`; give one of them")
     if isinstance(keys.update_every, int) and not isinstance(keys.update_every, bool):
-        period, key = keys.update_every / 1000, "update_every"
+        period, key = min(keys.update_every, _NEVER) / 1000, "update_every"
     elif keys.update_every is not None:
         period, key = shape(document, (*place, "update_every"), keys.update_every, Duration) or 1.0, "update_every"
     else:
         period, key = otherwise if keys.every is None else keys.every, "every"
-    if not _FASTEST <= period < float("inf"):
-        document.fault((*place, key), f"a period is at least {_FASTEST * 1000:.0f} ms")
+    if not _FASTEST <= period <= _SLOWEST:
+        document.fault((*place, key), f"a period lies between {_FASTEST * 1000:.0f} ms and a year")
     return float(period)
 
 
 def _scale(document: Document, place: Place, factor: float | str) -> Scale:
     try:
         # Kwollect lets 0 mean that nothing is multiplied.
-        return IDENTITY if factor in (0, 1) else Scale.of(factor if isinstance(factor, float) else Fraction(factor))
+        return IDENTITY if factor in (0, 1) else Scale.of(factor)
     except (ValueError, ZeroDivisionError, OverflowError, Misconfigured):
         document.fault(place, f"{factor!r} is no number to multiply with")
         return IDENTITY

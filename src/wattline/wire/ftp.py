@@ -181,8 +181,8 @@ class Ftp:
                 return await work
         except TimeoutError as error:
             raise Unreachable(f"{self.name} says nothing for {self._wait:g} s") from error
-        except OSError as error:
-            raise Unreachable(f"{self.name} cannot be reached: {error.strerror or error}") from error
+        except (OSError, UnicodeError) as error:  # a name that no resolver takes is the latter
+            raise Unreachable(f"{self.name} cannot be reached: {getattr(error, 'strerror', None) or error}") from error
 
     def _good(self, said: Said, code: int, asked: str) -> Said:
         if said.code != code:

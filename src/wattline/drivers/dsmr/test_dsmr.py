@@ -133,6 +133,15 @@ async def test_broken_telegrams_are_passed_over_and_counted(meter):
     assert told["m", "broken_messages_total"] == 2
 
 
+def test_a_unit_beyond_all_measure_costs_its_line_alone():
+    said = FIVE.replace(b"00.244*kW", b"0.000000000001*nW")
+    head = said[: said.rindex(b"!") + 1]
+    told = meaning.sums(parse(head + f"{crc16(head):04X}\r\n".encode()))
+    names = [key.metric.name for key in told]
+    assert "energy_joules" in names
+    assert "power_watts" in names  # of the phases
+
+
 async def test_nothing_but_broken_telegrams_is_malformed():
     async with serial_server(FIVE.replace(b"00.244", b"99.244")) as port:
         driver = Dsmr(DsmrConfig(line=f"tcp://127.0.0.1:{port}"))
