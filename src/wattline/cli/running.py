@@ -7,13 +7,18 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Coroutine, Iterator
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
 
 import click
 import uvicorn
 
+from wattline.cli.calm import Calm
 from wattline.errors import Misconfigured, WattlineError
 from wattline.runtime.engine import Engine
+
+_THREADS: Final = 64
+"""Most threads for what blocks; they are started when there is work for them."""
 
 
 def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -24,6 +29,8 @@ def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
     faults: list[str] = []
     try:
         with _runner() as runner:
+            # Names are looked up in threads: those that no name server answers for must not hold up all others.
+            runner.get_loop().set_default_executor(ThreadPoolExecutor(_THREADS, "wattline"))
             runner.run(main())
     except* WattlineError as group:
         faults = [str(error) for error in _leaves(group)]
@@ -34,6 +41,8 @@ def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
 def log_to_stderr(level: str) -> None:
     """Log to standard error from a level on."""
     logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(Calm())
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
 
 

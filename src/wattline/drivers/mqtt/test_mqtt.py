@@ -1,6 +1,7 @@
 """MQTT: what topics and payloads say, and what happens to the connection, with a real broker where one is installed."""
 
 import asyncio
+import gc
 import json
 import logging
 from contextlib import aclosing, asynccontextmanager
@@ -377,6 +378,27 @@ async def talking(broker):
         group.create_task(talk())
         yield
         enough.set()
+
+
+async def test_a_broker_that_breaks_off_is_told_once(caplog):
+    async def breaks_off(reader, writer):
+        await reader.read(200)
+        writer.write(bytes.fromhex("20020000"))  # CONNACK
+        await writer.drain()
+        await reader.read(200)
+        writer.write(b"\xff" * 64)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(breaks_off, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        one = Mqtt(options(host="127.0.0.1", port=port, topics=[watts()], wait=0.5))
+        with pytest.raises(Unreachable):
+            async with opened(one), aclosing(one.stream()) as stream:
+                await anext(stream)
+    del one
+    gc.collect()
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 @peer
