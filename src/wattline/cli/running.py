@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import logging
+import os
+import resource
 import signal
 import socket
 import sys
@@ -21,12 +23,18 @@ _THREADS: Final = 64
 """Most threads for what blocks; they are started when there is work for them."""
 
 
+_DESCRIPTORS: Final = 65_536
+"""Descriptors that are asked for: each meter may keep a connection."""
+
+
 def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run a program to its end, on uvloop where that is installed; every error raised on purpose becomes a line.
 
     Raises ClickException with these lines.
     """
     faults: list[str] = []
+    _take_standard_descriptors()
+    _allow_connections()
     try:
         with _runner() as runner:
             # Names are looked up in threads: those that no name server answers for must not hold up all others.
@@ -36,6 +44,23 @@ def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
         faults = [str(error) for error in _leaves(group)]
     if faults:
         raise click.ClickException("\n".join(dict.fromkeys(faults)))
+
+
+def _take_standard_descriptors() -> None:
+    """Open what the shell has closed (`>&-`), or a connection would get the number of standard output."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDONLY)  # takes the lowest number; to write there fails, and is told
+
+
+def _allow_connections() -> None:
+    """Raise the soft limit of descriptors as far as the hard one allows: most systems set it to 1024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def log_to_stderr(level: str) -> None:
