@@ -151,6 +151,7 @@ sinks:
         ("price_per_kwh: -1", "price_per_kwh: is at least 0"),
         ("currency: 5", "(put it in quotes)"),
         ("metrics_dir: /nowhere/at/all", "is no folder"),
+        (f"metrics_dir: {'x' * 5000}", "is no folder"),
         ("price_per_kwh: .nan", "price_per_kwh: is a finite number (line 1)"),
         ("commit_every: forever", "commit_every: is a finite number (line 1)"),
         ("queue: !!int ''", "queue: is no int of YAML (line 1)"),
