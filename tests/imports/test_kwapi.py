@@ -152,7 +152,8 @@ def test_what_is_no_plain_literal_is_refused(text):
 def test_a_driver_whose_line_goes_on_shows_no_parameters(tmp_path):
     path = tmp_path / "drivers.conf"
     path.write_text(
-        "[A]\nprobes = ['a']\ndriver = Ipmi\n  parameters = {'password': 's3cret'}\n[B]\nprobes = ['b']\ndriver = Dummy\n"
+        "[A]\nprobes = ['a']\ndriver = Ipmi\n  parameters = {'password': 's3cret'}\n"
+        "[B]\nprobes = ['b']\ndriver = Dummy\n"
     )
     made = kwapi.convert(path, REGISTRY)
     assert [part.where.place for part in made.parts] == ["[B]"]
