@@ -105,8 +105,9 @@ def listening(address: tuple[str, int], said: str, option: str) -> Iterator[sock
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(where)
             yield listener
-    except OSError as error:
-        raise Misconfigured(f"cannot listen on {said}: {error.strerror or error}; choose with {option}") from error
+    except (OSError, UnicodeError) as error:  # a name that no resolver takes is the latter
+        why = getattr(error, "strerror", None) or error
+        raise Misconfigured(f"cannot listen on {said}: {why}; choose with {option}") from error
 
 
 def _leaves(group: BaseExceptionGroup[WattlineError]) -> Iterator[WattlineError]:
