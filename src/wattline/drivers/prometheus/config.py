@@ -20,7 +20,9 @@ _GLOB: Final = re.compile(r"[*?\[]")
 _PARAMETER: Final = "param."
 
 
-_BOUNDS: Final = (("port", 1, 65_535), ("wait", 0.001, 3600), ("limit_mib", 0.001, 4096))
+_BOUNDS: Final = (
+    ("port", 1, 65_535), ("wait", 0.001, 3600), ("limit_mib", 0.001, 4096), ("most_series", 1, 1_000_000),
+)  # fmt: skip
 """Least and most of what is a number."""
 
 
@@ -49,6 +51,7 @@ class PrometheusConfig(DriverConfig, frozen=True, kw_only=True):
     point: Point = Point.COMPONENT
     wait: float = 10.0
     limit_mib: float = 32.0
+    most_series: int = 20_000
 
     def __post_init__(self) -> None:
         if not self.host or not self.host.isprintable() or " " in self.host:

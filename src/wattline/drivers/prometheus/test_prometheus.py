@@ -367,6 +367,13 @@ async def test_a_page_of_100_mb_is_refused_without_being_read(packed):
     assert sent < 100 * 2**20
 
 
+async def test_a_page_of_more_series_than_anybody_means_is_dropped_whole():
+    page = "".join(f'node_power_watts{{core="{i}"}} 1\n' for i in range(101))
+    error, text = await failure(lambda _: web.Response(text=page), most_series=100)
+    assert error is Malformed
+    assert "has 101 series, more than `most_series`" in text
+
+
 async def test_a_declared_length_beyond_the_limit_is_refused_at_once():
     error, text = await failure(lambda _: web.Response(body=b"a 1\n" * 2**19), limit_mib=1)
     assert error is Malformed
