@@ -114,7 +114,7 @@ class Web:
             raise Unreachable(f"{url} shows a certificate that is not trusted: {reason}") from error
         except aiohttp.ClientConnectorError as error:
             raise Unreachable(f"{url} cannot be reached: {error.strerror or error}") from error
-        except (aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError, aiohttp.ClientOSError) as error:
+        except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as error:
             raise Unreachable(f"{url} closed the connection before the page was whole") from error
         except (aiohttp.InvalidURL, UnicodeError) as error:  # the latter: a name that no resolver takes
             raise Misconfigured(f"{url} is no address of a page") from error
