@@ -334,7 +334,7 @@ def test_a_wrong_address_says_what_is_wrong_and_shows_no_secret(registry, addres
 
 def test_secrets_come_from_the_environment_or_a_file_and_are_never_shown(registry, monkeypatch, tmp_path):
     monkeypatch.setenv("PDU_PASSWORD", "hunter22")
-    (tmp_path / "secret").write_text("hunter33\n")
+    (tmp_path / "secret").write_bytes(b"hunter33\r\n")
     site = parse(
         f"""
         meters:

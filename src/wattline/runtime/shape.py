@@ -91,7 +91,7 @@ def resolve(text: str) -> Secret:
         try:
             with Path(name).open("rb") as file:
                 raw = file.read(_LONGEST_SECRET + 1)
-            secret = raw.decode().removesuffix("\n")
+            secret = raw.decode().removesuffix("\n").removesuffix("\r")
         except (OSError, UnicodeDecodeError) as error:
             raise ValueError(f"the secret's file {name} cannot be read: {type(error).__name__}") from error
         if len(raw) > _LONGEST_SECRET:

@@ -118,6 +118,8 @@ class Web:
             raise Unreachable(f"{url} closed the connection before the page was whole") from error
         except (aiohttp.InvalidURL, UnicodeError) as error:  # the latter: a name that no resolver takes
             raise Misconfigured(f"{url} is no address of a page") from error
+        except ValueError as error:
+            raise Misconfigured(f"{url} cannot be asked: a user or a token holds a control character") from error
         except aiohttp.ClientResponseError as error:
             said = error.message.partition("\n")[0].rstrip(":")  # behind it stands what came, in several lines
             raise Malformed(f"{url} answers what is no HTTP: {said}") from error

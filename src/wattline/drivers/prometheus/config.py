@@ -59,8 +59,8 @@ class PrometheusConfig(DriverConfig, frozen=True, kw_only=True):
         for name, least, most in _BOUNDS:
             if not least <= getattr(self, name) <= most:  # not so either of what is no number
                 raise ValueError(f"`{name}` lies between {least} and {most}")
-        if not self.page.startswith("/"):
-            raise ValueError("`page` begins with /")
+        if not self.page.startswith("/") or not self.page.isprintable():
+            raise ValueError("`page` begins with / and holds no control characters")
         if self.token and self.password:
             raise ValueError("give a `password` or a `token`, not both")
         if "{value}" not in self.device_name:
