@@ -17,9 +17,10 @@ A key beside a `url` that belongs to no meter is an option of its driver, as if 
 """
 
 from collections.abc import Container, Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
 from wattline.core.address import hide_password
@@ -27,7 +28,7 @@ from wattline.errors import Misconfigured
 from wattline.plugin import Config, Scale, Secret, Url
 from wattline.runtime.document import Document, Place
 from wattline.runtime.registry import Registry, nearest
-from wattline.runtime.shape import Duration, resolve, shape, struct
+from wattline.runtime.shape import Duration, fields_of, resolve, shape, struct
 from wattline.runtime.site import MeterConfig, secrets
 from wattline.units import IDENTITY
 
@@ -155,7 +156,7 @@ def _of_url(document: Document, place: Place, rest: dict[str, Any], registry: Re
     name, plugin = registry.driver_of(url)
     if device := rest.pop("device_id", ""):
         rest.setdefault("device", device)
-    known = {field.encode_name: field for field in msgspec.structs.fields(plugin.Config)}
+    known = fields_of(plugin.Config)
     for key in [key for key, value in rest.items() if isinstance(value, list | dict | None)]:
         hint = "beside a `url` this is a text or a number; a `driver` block takes more"
         document.fault((*place, key), hint if key in known else f"unknown key{nearest(key, [*_KEYS, *known])}")
@@ -180,9 +181,9 @@ def _of_driver(document: Document, place: Place, rest: dict[str, Any], registry:
         document.fault((*place, "driver"), "expected the name of a driver")
         return None
     plugin = registry.driver(driver)
-    known = {field.encode_name for field in msgspec.structs.fields(plugin.Config)}
+    known = fields_of(plugin.Config).keys()
     for key in [key for key in rest if key not in known]:
-        document.fault((*place, key), f"unknown key{nearest(key, known.union(_KEYS))}")
+        document.fault((*place, key), f"unknown key{nearest(key, known | set(_KEYS))}")
         del rest[key]
     config = struct(document, place, rest, plugin.Config)
     if config is None:
@@ -221,7 +222,7 @@ def _shown(url: Url, known: Container[str]) -> str:
 
 def _options(document: Document, place: Place, kind: type[Any], url: Url, beside: dict[str, str]) -> Any:
     """Make a driver's options of an address and what stands beside it; keys that it does not know are faults."""
-    known = [*_KEYS, *(field.encode_name for field in msgspec.structs.fields(kind))]
+    known = [*_KEYS, *fields_of(cast("type[Struct]", kind))]
     while True:
         try:
             return kind.from_url(replace(url, options=(*url.options, *beside.items())))

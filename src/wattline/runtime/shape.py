@@ -137,7 +137,7 @@ def shape(document: Document, place: Place, value: Any, kind: Any) -> Any:
 
 def struct(document: Document, place: Place, given: Mapping[str, Any], kind: type[T]) -> T | None:
     """Make a struct of a mapping: all faults of all keys, those of `__post_init__` if the keys have none."""
-    fields = _fields(cast("type[Struct]", kind))
+    fields = fields_of(cast("type[Struct]", kind))
     before = len(document.faults)
     values: dict[str, Any] = {}
     for name, value in given.items():
@@ -160,7 +160,8 @@ def struct(document: Document, place: Place, given: Mapping[str, Any], kind: typ
 
 
 @cache
-def _fields(kind: type[Struct]) -> Mapping[str, FieldInfo]:
+def fields_of(kind: type[Struct]) -> Mapping[str, FieldInfo]:
+    """Return the fields of a struct by the names that they have in a configuration."""
     return {field.encode_name: field for field in msgspec.structs.fields(kind)}
 
 
