@@ -8,6 +8,7 @@ times `num`, divided once by `den`, so that the result is the correctly rounded 
 
 import enum
 import math
+import re
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from typing import Final
@@ -22,8 +23,16 @@ MICROJOULES: Final = 1_000_000
 NANOSECONDS: Final = 1_000_000_000
 """How many make one second."""
 
+_LARGEST: Final = 2**63 - 1
+"""Most of the two numbers of a scale: they are stored as integers of 64 bits."""
+
+_CLOSE: Final = Fraction(1, 10**16)
+"""How far a scale of more digits may lie from what is kept of it, as a ratio: less than a float64 shows."""
+
 _MOST_DIGITS: Final = 400
 """A decimal exponent beyond it is no measurement; float64 ends at 308."""
+
+_HUGE: Final = re.compile(r"[eE][+-]?\d{4}")
 
 
 class Unit(enum.StrEnum):
@@ -53,12 +62,27 @@ class Scale(Struct, frozen=True):
     def __post_init__(self) -> None:
         if self.den <= 0 or self.num == 0:
             raise Misconfigured(f"a scale of {self.num}/{self.den} cannot be inverted")
+        if max(abs(self.num), self.den) > _LARGEST:
+            raise Misconfigured("a scale of such numbers is none that can be kept: they have more than 64 bits")
 
     @classmethod
     def of(cls, factor: Fraction | float | str) -> "Scale":
-        """Return the scale of a factor; text and floats are read as the decimal they print as."""
-        exact = Fraction(str(factor)) if isinstance(factor, float) else Fraction(factor)
-        return cls(exact.numerator, exact.denominator)
+        """Return the scale of a factor; text and floats are read as the decimal they print as.
+
+        What needs more than 64 bits is kept as the nearest that does not, 1 in 10^16 beside it at most. Raises
+        Misconfigured: it is 0, or so large or small that there is none.
+        """
+        text = str(factor) if isinstance(factor, float | str) else ""
+        if len(text) > _MOST_DIGITS or _HUGE.search(text):  # to write out 1e999999999 would take for ever
+            raise Misconfigured(f"a scale of {text[:40]} is none that can be kept")
+        whole = Fraction(text) if isinstance(factor, float | str) else Fraction(factor)
+        if max(abs(whole.numerator), whole.denominator) > _LARGEST:
+            finest = int(_LARGEST / max(Fraction(1), abs(whole)))
+            near = whole.limit_denominator(finest) if finest else Fraction(0)
+            if abs(near / whole - 1) > _CLOSE:
+                raise Misconfigured(f"a scale of {str(factor)[:40]} is none that can be kept")
+            whole = near
+        return cls(whole.numerator, whole.denominator)
 
     def __mul__(self, other: "Scale") -> "Scale":
         return Scale.of(Fraction(self.num * other.num, self.den * other.den))
@@ -73,13 +97,9 @@ class Scale(Struct, frozen=True):
         if isinstance(count, float) and not math.isfinite(count):
             return count
         try:
-            decimal = Decimal(str(count).strip())
-            # The exponent is looked at first: to write out 1e999999999 would take for ever.
-            if not decimal.is_finite() or abs(decimal.adjusted()) > _MOST_DIGITS:
-                raise Malformed(f"{count!r} is no number that can be measured")
-            exact = Fraction(decimal) * Fraction(self.num, self.den)
-            return exact.numerator / exact.denominator
-        except (InvalidOperation, OverflowError) as error:
+            scaled = exact(count) * Fraction(self.num, self.den)
+            return scaled.numerator / scaled.denominator
+        except OverflowError as error:
             raise Malformed(f"{count!r} is no number") from error
 
     def count(self, value: float) -> int:
@@ -88,6 +108,19 @@ class Scale(Struct, frozen=True):
 
 
 IDENTITY: Final = Scale()
+
+
+def exact(count: str | float) -> Fraction:
+    """Return what a decimal text says, or a number prints as. Raises Malformed: it is no finite decimal number."""
+    try:
+        decimal = Decimal(str(count).strip())
+    except InvalidOperation as error:
+        raise Malformed(f"{count!r} is no number") from error
+    # The exponent is looked at first: to write out 1e999999999 would take for ever.
+    if not decimal.is_finite() or abs(decimal.adjusted()) > _MOST_DIGITS:
+        raise Malformed(f"{count!r} is no number that can be measured")
+    return Fraction(decimal)
+
 
 _PREFIXES: Final = {
     "n": Fraction(1, 10**9), "µ": Fraction(1, 10**6), "u": Fraction(1, 10**6), "m": Fraction(1, 1000),

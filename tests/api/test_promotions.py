@@ -78,6 +78,13 @@ def test_no_json_is_no_promotion(writer):
     assert writer.delete(ROUTE).status_code == 400
 
 
+@pytest.mark.parametrize(("body", "says"), [(b"", "a body of JSON is missing"), (b"[" * 100_000, "nested too deeply")])
+def test_a_body_that_is_none_is_told(writer, body, says):
+    told = writer.post(ROUTE, content=body, headers={"Content-Type": "application/json"})
+    assert told.status_code == 400
+    assert says in told.json()["detail"]
+
+
 @pytest.mark.parametrize(
     "header", [{"X-Forwarded-For": "127.0.0.1"}, {"Forwarded": "for=127.0.0.1"}, {"Origin": "http://evil.example"}]
 )

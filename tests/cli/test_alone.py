@@ -17,7 +17,7 @@ def test_a_second_program_is_refused_until_the_first_is_gone_however_it_went(tmp
         [sys.executable, "-c", HOLD, str(tmp_path / "new")], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as first:
         assert first.stdout.readline() == b"held\n"
-        refusal = pytest.raises(Misconfigured, match=rf"another wattline up \(process {first.pid}\)")
+        refusal = pytest.raises(Misconfigured, match=rf"another Wattline \(process {first.pid}\)")
         with refusal, alone_in(tmp_path / "new"):
             pass
         first.send_signal(signal.SIGKILL)

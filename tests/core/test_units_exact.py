@@ -40,6 +40,23 @@ def test_a_scale_that_cannot_be_inverted_is_refused():
             Scale(num, den)
 
 
+@pytest.mark.parametrize(
+    "factor", [1e19, 1e-19, "1e300", "1e999999999", "1e-999999999", "9" * 500, Fraction(1, 10**40)]
+)
+def test_a_scale_that_no_store_can_keep_is_refused(factor):
+    with pytest.raises(Misconfigured, match="can be kept"):
+        Scale.of(factor)
+    with pytest.raises(Misconfigured, match="64 bits"):
+        Scale(1, 2**63)
+
+
+@given(factor=st.fractions(min_value=Fraction(1, 10**18), max_value=10**18))
+def test_a_scale_of_many_digits_is_the_nearest_of_64_bits(factor):
+    scale = Scale.of(factor)
+    assert max(scale.num, scale.den) < 2**63
+    assert abs(Fraction(scale.num, scale.den) / factor - 1) < Fraction(1, 10**16)
+
+
 def test_scales_multiply_exactly():
     assert Scale(1, 3) * Scale(3, 10) == Scale(1, 10)
 

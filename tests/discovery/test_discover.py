@@ -211,3 +211,20 @@ async def test_wrong_arguments_are_told(arguments, said):
 async def test_hosts_come_from_a_list():
     result = await run("--hosts", "-", "--yes", "--ports", "", stdin="127.0.0.9 # one\n127.0.0.10\n")
     assert "2 addresses, up to 16 questions" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["127.0.0.1", "-o", "{0}/none/site.yaml"], "cannot be written"),
+        (["--hosts", "{0}/octets"], "is no list of hosts: it is no text"),
+        (["127.0.0.1", "--rate", "nan"], "is no number"),
+        (["127.0.0.1", "--wait", "nan"], "is no number"),
+    ],
+)
+def test_what_cannot_be_is_said_before_anything_is_sent(tmp_path, arguments, said):
+    (tmp_path / "octets").write_bytes(bytes(range(256)))
+    result = CliRunner().invoke(discover, [*(one.format(tmp_path) for one in arguments), "--yes"])
+    assert result.exit_code
+    assert said in result.output + str(result.exception)
+    assert "questions" not in result.output

@@ -103,3 +103,14 @@ def test_the_written_file_reads_the_same_meters_and_names_the_destination(made, 
     assert examined.site.meters == made.site.meters
     assert "recorder:8888" in path.read_text()
     assert "hidden" not in path.read_text()
+
+
+@pytest.mark.parametrize("interval", ["9" * 400, ".nan", "-.inf", "1.0e+300"])
+def test_an_interval_that_no_clock_has_costs_its_group(tmp_path, interval):
+    path = tmp_path / "collector-settings.yaml"
+    server = "{id: a, type: shelly, host: 'http://a', user: '', pass: ''}"
+    group = f"- {{environment: E, polling_interval: 5, servers: [{server}]}}"
+    path.write_text(f"PODS:\n{group}\n{group.replace(': 5', f': {interval}').replace('id: a', 'id: b')}\n")
+    made = energyrecorder.convert(path, REGISTRY)
+    assert len(made.parts) == 1
+    assert "polling_interval is a number of seconds" in str(made.faults)

@@ -142,8 +142,20 @@ def test_any_text_is_a_literal_or_refused(text):
 
 
 @pytest.mark.parametrize(
-    "text", ["__import__('os')", "[1]*9", "1j", "b'x'", "{1: 2}", "[" * 300, "(" * 9999, "{1}", "1e999"]
+    "text", ["__import__('os')", "[1]*9", "1j", "b'x'", "{1: 2}", "[" * 300, "(" * 9999, "{1}", "1e999", "'\\ud800'"]
 )
 def test_what_is_no_plain_literal_is_refused(text):
     with pytest.raises(ValueError, match=r"literal|holds"):
         literal(text)
+
+
+def test_a_driver_whose_line_goes_on_shows_no_parameters(tmp_path):
+    path = tmp_path / "drivers.conf"
+    path.write_text(
+        "[A]\nprobes = ['a']\ndriver = Ipmi\n  parameters = {'password': 's3cret'}\n"
+        "[B]\nprobes = ['b']\ndriver = Dummy\n"
+    )
+    made = kwapi.convert(path, REGISTRY)
+    assert [part.where.place for part in made.parts] == ["[B]"]
+    assert "there is no driver 'Ipmi' of Kwapi's" in str(made.faults[0])
+    assert "s3cret" not in str(made.faults)

@@ -1,5 +1,8 @@
 """Kwollect's files: few meters of many descriptions, each description by itself, and names as its clients know them."""
 
+import os
+from pathlib import Path
+
 import pytest
 import yaml
 from hypothesis import given
@@ -101,6 +104,29 @@ def test_folders_hidden_files_and_entries_for_people_are_passed_over(site, tmp_p
     assert not made.faults
     assert len(made.site.meters) == 1
     assert sum("for people" in remark for remark in made.remarks) == 3
+
+
+def test_a_pipe_and_a_link_that_leads_nowhere_cost_themselves(site, tmp_path):
+    good = description("a", "snmp://public@pdu-1/1.3.6.1.4.1.99.1")
+    (tmp_path / "metrics.d").mkdir()
+    os.mkfifo(tmp_path / "metrics.d" / "pipe")
+    (tmp_path / "metrics.d" / "loop").symlink_to(tmp_path / "metrics.d" / "loop")
+    made = site(good__yaml=good)
+    assert len(made.parts) == 1
+    assert sorted(Path(fault.file).name for fault in made.faults) == ["loop", "pipe"]
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "/proc/1/root/x" * 40])
+def test_a_folder_that_there_cannot_be_is_one_clear_error(tmp_path, name):
+    conf = tmp_path / "kwollector.conf"
+    conf.write_text(yaml.safe_dump({"metrics_dir": name}))
+    with pytest.raises(Misconfigured, match="is no folder of descriptions"):
+        kwollect.convert(conf, REGISTRY)
+
+
+def test_a_factor_that_no_number_can_be_costs_its_description(site):
+    made = site(a__yaml=[description("a", "snmp://p@h/1.3.6.1.4.1.99.1", scale_factor=int("9" * 400))])
+    assert "scale_factor is a number below" in str(made.faults[0])
 
 
 def test_every_scheme(site):

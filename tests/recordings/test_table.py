@@ -1,5 +1,6 @@
 """The comparison of recordings: known values against ours, one of ours for each, with reasons for what is wrong."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -83,6 +84,21 @@ def test_the_program_reads_a_folder():
     )  # fmt: skip
     assert "apc-rpdu2\tpower total\t1230" in done.stdout
     assert "0 unmatched" in done.stdout
+
+
+def test_a_broken_recording_costs_itself_and_a_folder_that_is_none_is_said(tmp_path):
+    [package] = wattline.drivers.snmp.__path__
+    for good in (Path(package) / "testdata").glob("apc-rpdu2.*"):
+        shutil.copy(good, tmp_path)
+    (tmp_path / "gpu.xml").write_text('<?xml version="1.0" ?>\n<nvidia_smi_log>\n<gpu id="0">')
+    program = [sys.executable, "-m", "wattline.testing.recordings"]
+    done = subprocess.run([*program, str(tmp_path)], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 2
+    assert "gpu is left out, it is broken" in done.stderr
+    assert "apc-rpdu2\t" in done.stdout
+    none = subprocess.run([*program, str(tmp_path / "no")], capture_output=True, text=True, check=False, timeout=60)
+    assert none.returncode == 2
+    assert "is no folder" in none.stderr
 
 
 def test_what_snmpwalk_printed_is_an_agent(tmp_path):

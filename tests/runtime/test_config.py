@@ -100,13 +100,13 @@ store: sqlite
         "timezone: there is no time zone 'Mars/Olympus'; write it as Europe/Paris (line 2)",
         "prise_per_kwh: unknown key, did you mean price_per_kwh? (line 3)",
         "commit_every: 'soon' is no duration such as 500ms, 1s, 5min, 2h, 90d (line 4)",
-        "log: invalid enum value 'loud' (line 5)",
+        "log: invalid enum value 'loud' (there are: debug, error, info, warning) (line 5)",
         "meters[0].updte_every: unknown key, did you mean update_every? (line 9)",
-        "meters[0].port: expected `int`, got `str` (line 10)",
+        "meters[0].port: expected a whole number, got a text (line 10)",
         "meters[1].trys: unknown key, did you mean tries? (line 12)",
         "meters[2].driver: there is no driver 'scrpt', did you mean script? (line 13)",
         "meters[3]: a meter needs `url` or `driver`, and not both (line 14)",
-        "meters[4].every: a period is at least 10 ms (line 16)",
+        "meters[4].every: a period lies between 10 ms and a year (line 16)",
         "meters[4].timeout: expected a duration such as 500ms, 1s, 5min (line 17)",
     ]
     for one in expected:
@@ -151,12 +151,24 @@ sinks:
         ("price_per_kwh: -1", "price_per_kwh: is at least 0"),
         ("currency: 5", "(put it in quotes)"),
         ("metrics_dir: /nowhere/at/all", "is no folder"),
+        (f"metrics_dir: {'x' * 5000}", "is no folder"),
         ("price_per_kwh: .nan", "price_per_kwh: is a finite number (line 1)"),
         ("commit_every: forever", "commit_every: is a finite number (line 1)"),
         ("queue: !!int ''", "queue: is no int of YAML (line 1)"),
         ("data: !!timestamp soon", "data: is no timestamp of YAML (line 1)"),
         ("data: !!bool perhaps", "data: is no bool of YAML (line 1)"),
         ("host: a\ndata: \x01", "this is no YAML: the character U+0001 (line 2)"),
+        ("clients: {queue: 0}", "clients.queue: `live` and `queue` lie between"),
+        ("meters: [{driver: script, timeout: forever}]", "meters[0].timeout: a poll lasts longer than 0 s"),
+        ("meters: [{driver: script, timeout: 0}]", "meters[0].timeout: a poll lasts longer than 0 s"),
+        ("meters: [{driver: script, every: 100y}]", "meters[0].every: a period lies between 10 ms and a year"),
+        (f"meters: [{{driver: script, update_every: 1{'0' * 400}}}]", "meters[0].update_every: a period lies between"),
+        ('meters: [{driver: script, name: "a\\nb"}]', "meters[0].name: a name holds no control characters"),
+        ("meters: [{driver: script, scale_factor: 1.0e+300}]", "meters[0].scale_factor: 1e+300 is no number"),
+        ("meters: [{driver: script, scale_factor: 1e999999999}]", "is no number to multiply with"),
+        ('meters: [{driver: script, host: "a\\0b"}]', "meters[0].host: holds the character U+0000 (line 1)"),
+        ("meters: ['script://a/b%00c']", "is no address: it holds the character U+0000"),
+        ("host: [a]", "host: expected a text, got a list (line 1)"),
         ("? [host]\n: a", "a key is a list or a mapping"),
         ("meters: 5", "expected a list of meters"),
         ("sinks: [null]", "expected a mapping with `driver`"),
@@ -322,7 +334,7 @@ def test_a_wrong_address_says_what_is_wrong_and_shows_no_secret(registry, addres
 
 def test_secrets_come_from_the_environment_or_a_file_and_are_never_shown(registry, monkeypatch, tmp_path):
     monkeypatch.setenv("PDU_PASSWORD", "hunter22")
-    (tmp_path / "secret").write_text("hunter33\n")
+    (tmp_path / "secret").write_bytes(b"hunter33\r\n")
     site = parse(
         f"""
         meters:

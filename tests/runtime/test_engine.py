@@ -123,6 +123,35 @@ async def test_a_refused_batch_is_found_and_the_rest_is_stored(running, clock, m
     assert len([r for r in caplog.records if "refuses" in r.message]) <= 2
 
 
+async def test_a_batch_over_which_the_store_falls_costs_its_meter_alone(running, clock, meter, caplog):
+    class Frail(Failing):
+        async def write(self, batches):
+            if any("bad" in batch.source for batch in batches):
+                raise OverflowError("can't serialize ints > 2**64 - 1")
+            await super().write(batches)
+
+    store = Frail()
+    async with running([meter("bad"), *(meter(f"m{i}") for i in range(20))], store) as engine:
+        await clock.advance(60)
+        assert engine.health.counters()['wattline_refused_samples_total{sink="store"}'] > 50
+        assert engine.health.counters()['wattline_sink_failing{sink="store"}'] == 0
+    assert whole(store.names)
+    assert len(store.names) > 20 * 55
+    assert len([r for r in caplog.records if "refuses samples of" in r.message]) <= 2
+
+
+async def test_a_store_that_falls_over_everything_keeps_it_waiting(running, clock, meter, caplog):
+    store = Failing()
+    store.fault = ZeroDivisionError("a bug")
+    async with running([meter(f"m{i}") for i in range(3)], store) as engine:
+        await clock.advance(20)
+        assert 'wattline_refused_samples_total{sink="store"}' not in engine.health.counters()
+        store.fault = None
+        await clock.advance(60)
+    assert whole(store.names)
+    assert len([r for r in caplog.records if "takes no samples, they wait" in r.message]) == 1
+
+
 async def test_an_end_writes_what_waits_and_notes_the_end_of_runs(running, clock, meter):
     store = Failing()
     async with running([meter(f"m{i}") for i in range(50)], store, commit_every=100.0) as engine:

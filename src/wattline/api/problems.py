@@ -73,6 +73,8 @@ def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Resp
     match error:
         case NotFoundException():
             return answer(f"there is nothing at {path}", 404)
+        case ValidationException(extra=[{"key": "data", "message": "'data'"}, *_]):
+            return answer(f"{request.method} {path}: a body of JSON is missing", 400)
         case ValidationException(extra=[{"key": str(key), "message": message}, *_]):
             return answer(f"{key}: {message}", 400, key)
         case _:
@@ -86,9 +88,17 @@ def on_bug(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     return answer("something broke here; the log of the program says what", 500)
 
 
+def on_depth(request: Request[Any, Any, Any], error: RecursionError) -> Response[Any]:
+    """Answer JSON that is nested beyond all sense; without a body it is a bug of ours."""
+    if request.method != "POST":
+        return on_bug(request, error)
+    return answer("the JSON is nested too deeply", 400)
+
+
 HANDLERS: Final[dict[Any, Any]] = {
     Problem: on_problem,
     Refused: on_refused,
     HTTPException: on_http_error,
+    RecursionError: on_depth,
     Exception: on_bug,
 }

@@ -29,7 +29,7 @@ def alone_in(directory: Path) -> Iterator[None]:
         holder = os.read(descriptor, 32).decode(errors="replace").strip()
         os.close(descriptor)
         raise Misconfigured(
-            f"another wattline up (process {holder or 'unknown'}) has its store in {directory}; choose with --data"
+            f"another Wattline (process {holder or 'unknown'}) has its store in {directory}; choose with --data"
         ) from error
     try:
         with suppress(OSError):  # on a full disk the number is missing, and nothing else

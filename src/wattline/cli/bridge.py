@@ -1,15 +1,14 @@
 """`wattline bridge redfish`: what is metered, shown to clients of other systems."""
 
 import asyncio
-import contextlib
 import signal
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
+from wattline.cli.running import Server, listening
 from wattline.cli.store import opened, with_data
 from wattline.errors import Misconfigured
 from wattline.plugin import Store
@@ -46,7 +45,11 @@ def redfish(directory: Path, listen: str, devices: tuple[str, ...]) -> None:
       wattline bridge redfish --data /var/lib/wattline --listen 0.0.0.0:8889
       wattline read 'redfish://127.0.0.1:8889/?tls=false'
     """  # noqa: D301 - click wants the character itself
-    with _listening(listen) as listener, opened(directory, is_new=None) as (runner, store):
+    try:
+        address = split_listen(listen)
+    except ValueError as error:
+        raise Misconfigured(f"--listen: {error}") from error
+    with listening(address, listen, "--listen") as listener, opened(directory, is_new=None) as (runner, store):
         runner.run(_serve(store, listener, listen, devices))
 
 
@@ -54,14 +57,6 @@ async def _serve(store: Store[Any], listener: socket.socket, listen: str, device
     import uvicorn
 
     from wattline.api.redfish.app import create_redfish
-
-    class Server(uvicorn.Server):
-        """A server that leaves signals to this program."""
-
-        @contextlib.contextmanager
-        def capture_signals(self) -> Iterator[None]:
-            """Capture none."""
-            yield
 
     app = create_redfish(store, SystemClock().now, listen, devices)
     server = Server(uvicorn.Config(app, ws="none", lifespan="off", log_config=None, timeout_graceful_shutdown=_GRACE))
@@ -72,18 +67,3 @@ async def _serve(store: Store[Any], listener: socket.socket, listen: str, device
     shown = f"[{host}]" if ":" in host else host
     click.echo(f"A tree of Redfish chassis is on http://{shown}:{port}/redfish/v1/. Ctrl-C stops.", err=True)
     await server.serve(sockets=[listener])
-
-
-@contextlib.contextmanager
-def _listening(listen: str) -> Iterator[socket.socket]:
-    try:
-        host, port = split_listen(listen)
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as listener:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(address)
-            yield listener
-    except ValueError as error:
-        raise Misconfigured(f"--listen: {error}") from error
-    except OSError as error:
-        raise Misconfigured(f"cannot listen on {listen}: {error.strerror or error}; choose with --listen") from error

@@ -11,6 +11,7 @@ import click
 from msgspec import Struct, field
 
 from wattline.cli.counted import counted
+from wattline.cli.number import Number
 from wattline.core.address import Secret
 from wattline.errors import Misconfigured
 
@@ -101,8 +102,8 @@ class Place(click.ParamType[tuple[str, int]]):
 @click.option("--ports", type=Ports(), default=EXPORTERS, help="Ports of exporters.  [default: 9100,9400,9290,…]")
 @click.option("--place", "places", multiple=True, type=Place(), help="Another port than the usual: snmp=1161.")
 @click.option("--modbus", is_flag=True, help="Ask on port 502 who is there; reads no register.")
-@click.option("--rate", default=50.0, type=click.FloatRange(0.1, 10_000), show_default=True, help="Questions a second.")
-@click.option("--wait", default=1.0, type=click.FloatRange(0.05, 60), show_default=True, help="Seconds for an answer.")
+@click.option("--rate", default=50.0, type=Number(0.1, 10_000), show_default=True, help="Questions a second.")
+@click.option("--wait", default=1.0, type=Number(0.05, 60), show_default=True, help="Seconds for an answer.")
 @click.option("--many", is_flag=True, help="Allow more than 65,536 addresses.")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write a site's file.")
 @click.option("--force", is_flag=True, help="Replace the file where there is one.")
@@ -133,9 +134,9 @@ def discover(
     """  # noqa: D301 - click wants the character itself
     from wattline.discovery.targets import MOST, listed, targets
 
-    if output is not None and output.exists() and not force:
-        raise click.UsageError(f"{output} is there already: --force replaces it")
-    words = [*ranges, *(word for one in lists for word in listed(one.read()))]
+    if output is not None:
+        _check_place(output, force=force)
+    words = [*ranges, *(word for one in lists for word in listed(_text(one)))]
     if not words:
         raise click.UsageError("say where to look: wattline discover 10.0.0.0/24 (or --hosts FILE)")
     plan = Plan(
@@ -160,6 +161,21 @@ def discover(
     _tell(plan, harvest, output, as_json=as_json)
     if not harvest.found:
         sys.exit(EXIT_NOTHING)
+
+
+def _check_place(output: Path, *, force: bool) -> None:
+    """Refuse a file that could not be written: better before a look of an hour than after it."""
+    if output.exists() and not force:
+        raise click.UsageError(f"{output} is there already: --force replaces it")
+    if not os.access(output if output.exists() else output.parent, os.W_OK) or not output.parent.is_dir():
+        raise click.UsageError(f"{output} cannot be written")
+
+
+def _text(file: Any) -> str:
+    try:
+        return str(file.read())
+    except UnicodeDecodeError as error:
+        raise Misconfigured(f"{file.name} is no list of hosts: it is no text") from error
 
 
 def _community(text: str, number: int) -> "Credential":

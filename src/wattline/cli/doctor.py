@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from wattline.cli.counted import counted
+from wattline.cli.number import Number
 from wattline.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ _COLOURS: Final = {"A": "bold green", "B": "green", "C": "yellow", "D": "red", "
               help="A site's file: all its meters, or those named.")  # fmt: skip
 @click.option("--data", "directory", type=click.Path(file_okay=False, path_type=Path),
               help="Look into the store in this folder, and ask no meter.")  # fmt: skip
-@click.option("--seconds", type=click.FloatRange(1, 31_557_600), help="How long to look.  [default: 60; --data: 3600]")
+@click.option("--seconds", type=Number(1, 31_557_600), help="How long to look.  [default: 60; --data: 3600]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def doctor(
     meters: tuple[str, ...], file: Path | None, directory: Path | None, seconds: float | None, as_json: bool

@@ -68,8 +68,10 @@ def _ask(address: str, method: str, *, query: dict[str, Any] | None = None, body
     """Ask once. Raises ClickException with what the program says."""
     target = f"{address.rstrip('/')}/api/promotions" + (f"?{urlencode(query)}" if query else "")
     sent = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(target, sent, {"Content-Type": "application/json"}, method=method)  # noqa: S310
     try:
+        request = urllib.request.Request(  # noqa: S310 - its scheme was looked at
+            target, sent, {"Content-Type": "application/json"}, method=method
+        )
         with urllib.request.urlopen(request, timeout=_PATIENCE) as answer:  # noqa: S310
             return json.loads(answer.read(_MOST))
     except urllib.error.HTTPError as error:

@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from wattline.cli.counted import counted
+from wattline.cli.number import Number
 from wattline.core.address import hide_password
 from wattline.errors import Unreachable, WattlineError
 from wattline.plugin import Driver, Frame, Kind, Polled, Streamed
@@ -51,7 +52,7 @@ class Answer(Struct, frozen=True):
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @click.option(
     "--timeout",
-    type=click.FloatRange(0, 3600, min_open=True),
+    type=Number(0, 3600, min_open=True),
     default=10.0,
     show_default=True,
     help="Seconds to wait for the answer.",

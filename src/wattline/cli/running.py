@@ -3,16 +3,27 @@
 import asyncio
 import contextlib
 import logging
+import os
+import resource
 import signal
 import socket
 import sys
 from collections.abc import Callable, Coroutine, Iterator
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
 
 import click
 
+from wattline.cli.calm import Calm
 from wattline.errors import Misconfigured, WattlineError
 from wattline.runtime.engine import Engine
+
+_THREADS: Final = 64
+"""Most threads for what blocks; they are started when there is work for them."""
+
+
+_DESCRIPTORS: Final = 65_536
+"""Descriptors that are asked for: each meter may keep a connection."""
 
 
 def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -21,8 +32,12 @@ def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
     Raises ClickException with these lines.
     """
     faults: list[str] = []
+    _take_standard_descriptors()
+    _allow_connections()
     try:
         with _runner() as runner:
+            # Names are looked up in threads: those that no name server answers for must not hold up all others.
+            runner.get_loop().set_default_executor(ThreadPoolExecutor(_THREADS, "wattline"))
             runner.run(main())
     except* WattlineError as group:
         faults = [str(error) for error in _leaves(group)]
@@ -30,9 +45,28 @@ def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
         raise click.ClickException("\n".join(dict.fromkeys(faults)))
 
 
+def _take_standard_descriptors() -> None:
+    """Open what the shell has closed (`>&-`), or a connection would get the number of standard output."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDONLY)  # takes the lowest number; to write there fails, and is told
+
+
+def _allow_connections() -> None:
+    """Raise the soft limit of descriptors as far as the hard one allows: most systems set it to 1024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
 def log_to_stderr(level: str) -> None:
     """Log to standard error from a level on."""
     logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(Calm())
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
 
 
@@ -61,8 +95,9 @@ def listening(address: tuple[str, int], said: str, option: str) -> Iterator[sock
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(where)
             yield listener
-    except OSError as error:
-        raise Misconfigured(f"cannot listen on {said}: {error.strerror or error}; choose with {option}") from error
+    except (OSError, UnicodeError) as error:  # a name that no resolver takes is the latter
+        why = getattr(error, "strerror", None) or error
+        raise Misconfigured(f"cannot listen on {said}: {why}; choose with {option}") from error
 
 
 def _leaves(group: BaseExceptionGroup[WattlineError]) -> Iterator[WattlineError]:

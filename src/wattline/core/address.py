@@ -72,6 +72,8 @@ class Url(Struct, frozen=True):
             port = parts.port
         except ValueError as error:
             raise Misconfigured(f"{hide_password(text)!r} is no address: {error}") from error
+        if "\0" in unquote(text):  # which no path, name or password may hold
+            raise Misconfigured(f"{hide_password(text)!r} is no address: it holds the character U+0000")
         if port is not None and not 0 < port <= _PORT_MAX:
             raise Misconfigured(f"{hide_password(text)!r}: a port lies between 1 and {_PORT_MAX}")
         return cls(

@@ -28,8 +28,14 @@ def targets(texts: Iterable[str], *, most: int = MOST) -> list[str]:
     """
     found: dict[str, None] = {}
     for text in texts:
-        for host in _hosts(text, min(most, _UTMOST) - len(found)):
-            found[host] = None
+        count, hosts = _hosts(text)
+        if count > _UTMOST:
+            raise Misconfigured(f"{text} is more than {_UTMOST:,} addresses: name less")
+        if len(found) + count > most + 2:  # a network's own address and its broadcast are no hosts
+            raise Misconfigured(f"{text} brings the addresses to more than {most:,}: name less, or say --many")
+        found |= dict.fromkeys(hosts)
+        if len(found) > _UTMOST:
+            raise Misconfigured(f"{text} brings the addresses to more than {_UTMOST:,}: name less")
     return list(found)
 
 
@@ -38,26 +44,21 @@ def listed(text: str) -> list[str]:
     return [word for line in text.splitlines() for word in line.partition("#")[0].replace(",", " ").split()]
 
 
-def _hosts(text: str, room: int) -> Iterator[str]:
+def _hosts(text: str) -> tuple[int, Iterator[str]]:
+    """Return how many hosts a text names at most, and them."""
     if "/" in text:
         network = _network(text)
-        return _counted(text, (str(host) for host in network.hosts()), network.num_addresses, room)
+        return network.num_addresses, (str(host) for host in network.hosts())
     first, dash, last = text.partition("-")
     if dash and (begin := _address(first)) is not None:
         end = _end(text, begin, last)
         count = int(end) - int(begin) + 1
-        return _counted(text, (str(begin + i) for i in range(count)), count, room)
+        return count, (str(begin + i) for i in range(count))
     if (address := _address(text)) is not None:
-        return _counted(text, iter([str(address)]), 1, room)
+        return 1, iter([str(address)])
     if not _NAME.fullmatch(text) or re.fullmatch(r"[\d.]+", text):
         raise Misconfigured(f"{text!r} is no address, name, network (10.0.0.0/24) or range (10.0.0.1-50)")
-    return _counted(text, iter([text]), 1, room)
-
-
-def _counted(text: str, hosts: Iterator[str], count: int, room: int) -> Iterator[str]:
-    if count > room + 2:  # a network's own address and its broadcast are no hosts
-        raise Misconfigured(f"{text} brings the addresses to more than {MOST:,}: name less, or say --many")
-    return hosts
+    return 1, iter([text])
 
 
 def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:

@@ -4,7 +4,6 @@ Everything behind the host is the path, `?` and `#` of an interface's name inclu
 begin a place in JSON.
 """
 
-import math
 import re
 from collections.abc import Mapping
 from typing import Any, Final
@@ -31,6 +30,10 @@ _URL: Final = re.compile(
 _PORT_MAX: Final = 65_535
 _FASTEST: Final = 10
 _SLOWEST: Final = 31_557_600_000
+_LARGEST: Final = 10**18
+"""Beyond it a factor is none that can be kept."""
+_SHOWN: Final = 80
+"""Characters of a key that is not known."""
 
 
 class Description(Struct, frozen=True):
@@ -57,7 +60,7 @@ def describe(entry: Any, where: Where) -> Description:
     if not isinstance(entry, Mapping):
         raise Misconfigured("expected a mapping with name, device_id and url")
     if unknown := [name for name in entry if name not in (*KEYS, *LEAKED)]:
-        raise Misconfigured(f"unknown key {', '.join(unknown)}")
+        raise Misconfigured(f"unknown key {', '.join(unknown)[:_SHOWN]}")
     if missing := [name for name in KEYS[:3] if entry.get(name) in (None, "")]:
         raise Misconfigured(f"the key {', '.join(missing)} is missing")
     address = _address(entry["url"])
@@ -111,8 +114,8 @@ def _scale(given: Any) -> float:
     """Return a factor; none, and 0, multiply nothing."""
     if given is None:
         return 1
-    if isinstance(given, bool) or not isinstance(given, int | float) or not math.isfinite(given):
-        raise Misconfigured("scale_factor is a number")
+    if isinstance(given, bool) or not isinstance(given, int | float) or not abs(given) < _LARGEST:
+        raise Misconfigured(f"scale_factor is a number below {_LARGEST:.0e}")
     return given or 1
 
 

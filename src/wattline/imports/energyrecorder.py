@@ -4,7 +4,6 @@ A POD or a server that is switched off is left out, with a remark. What each typ
 `energyrecorder_types`.
 """
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +20,8 @@ SETTINGS: Final = "conf/collector-settings.yaml"
 _EVERY: Final = 10.0
 """Seconds between two polls where a POD does not say."""
 _FASTEST: Final = 0.1
+_SLOWEST: Final = 31_557_600
+_SHOWN: Final = 40
 _POD_KEYS: Final = ("environment", "polling_interval", "active", "servers")
 
 
@@ -95,7 +96,7 @@ def _server(server: Any) -> tuple[dict[str, Any], list[str]]:
         raise Misconfigured("the key id is missing")
     make = TYPES.get(kind) if isinstance(kind, str) else None
     if make is None:
-        raise Misconfigured(f"there is no type {kind!r}{nearest(str(kind), TYPES)}")
+        raise Misconfigured(f"there is no type {str(kind)[:_SHOWN]!r}{nearest(str(kind), TYPES)}")
     one = Server(str(identity), {str(key): value for key, value in server.items()})
     given, remarks = make(one)
     return {"name": one.id, "device": one.id, **given}, [*remarks, *one.left()]
@@ -112,8 +113,8 @@ def _interval(pod: Mapping[str, Any]) -> tuple[float, list[str]]:
     given = pod.get("polling_interval")
     if given is None:
         return _EVERY, [f"polling_interval is not said: {_EVERY:g} s, as before."]
-    if isinstance(given, bool) or not isinstance(given, int | float) or not math.isfinite(given):
-        raise Misconfigured("polling_interval is a number of seconds")
+    if isinstance(given, bool) or not isinstance(given, int | float) or not abs(given) <= _SLOWEST:
+        raise Misconfigured("polling_interval is a number of seconds, at most a year")
     if given <= 0:
         return _FASTEST, [f"polling_interval {given:g} meant {_FASTEST:g} s."]
     if given < 0.01:

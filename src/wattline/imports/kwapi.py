@@ -17,6 +17,7 @@ from wattline.runtime.registry import Registry, nearest
 
 SYSTEM: Final = "kwapi"
 _LONGEST: Final = 16 << 20
+_SHOWN: Final = 40
 _NO_METERS: Final = ("keystone_authtoken",)
 _KEYS: Final = ("probes", "driver", "parameters", "data_type", "probes_names")
 _DANGEROUS: Final = "change this or be hacked"
@@ -95,7 +96,8 @@ def _described(section: Section, read: Mapping[str, Any]) -> Wattmeter:
     if driver is None or not driver.text:
         raise Misconfigured("it says no driver")
     if (name := driver.text.strip().lower()) not in DRIVERS:
-        raise Misconfigured(f"there is no driver {driver.text!r} of Kwapi's{nearest(name, DRIVERS)}")
+        shown = driver.text.partition("\n")[0][:_SHOWN]  # what goes on in indented lines may be the parameters
+        raise Misconfigured(f"there is no driver {shown!r} of Kwapi's{nearest(name, DRIVERS)}")
     if not isinstance(probes, list) or not all(one is None or (isinstance(one, str) and one) for one in probes):
         raise Misconfigured("probes is a list of names, or None for an outlet that is not read")
     if not any(probes):

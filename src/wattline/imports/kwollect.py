@@ -5,6 +5,7 @@ Options hold in the order built-in, file, command line; one of the command line 
 the descriptions `groups` makes few meters; a bad one costs itself alone.
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -67,7 +68,7 @@ def chosen(old: Old, path: Path | None, options: Mapping[str, Any], given: Mappi
 
 
 def _read(old: Old, folder: Path) -> list[Description]:
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # also where the name is none that there can be
         raise Misconfigured(f"{folder} is no folder of descriptions; say another with metrics_dir")
     try:
         paths = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
@@ -75,10 +76,12 @@ def _read(old: Old, folder: Path) -> list[Description]:
         raise Misconfigured(f"{folder} cannot be read: {error.strerror or error}") from error
     found: list[Description] = []
     for path in paths:
-        if path.is_dir():
+        if os.path.isdir(path):
             old.remarks.append(f"{path} is a folder, at which kwollector would not start; it is passed over.")
-        elif path.is_file():
+        elif os.path.isfile(path):
             found += _of_file(old, path)
+        else:
+            old.fault("", "this is no file: a pipe, or a link that leads nowhere", 0, str(path))
     return found
 
 

@@ -31,6 +31,8 @@ def _plain(value: Any, count: list[int]) -> Any:
     count[0] += 1
     if count[0] > _MOST:
         raise ValueError(f"holds more than {_MOST} values")
+    if isinstance(value, str) and not value.isascii() and any("\ud800" <= sign <= "\udfff" for sign in value):
+        raise ValueError("holds half a character")
     if value is None or isinstance(value, str | bool | int):
         return value
     if isinstance(value, float) and math.isfinite(value):

@@ -4,6 +4,7 @@ docs/reference/configuration.md has every key. `load` and `parse` return a `Site
 both what was understood and what is wrong, for `wattline check`.
 """
 
+import os
 import socket
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -190,7 +191,7 @@ def _folder(document: Document, source: Path | str, keys: Keys, registry: Regist
     if not keys.metrics_dir:
         return []
     folder = (source.parent if isinstance(source, Path) else Path()) / Path(keys.metrics_dir).expanduser()
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # also where the name is none that there can be
         document.fault(("metrics_dir",), f"{folder} is no folder")
         return []
     found: list[MeterConfig] = []
@@ -200,7 +201,10 @@ def _folder(document: Document, source: Path | str, keys: Keys, registry: Regist
         document.fault(("metrics_dir",), f"{folder} cannot be read: {error.strerror or error}")
         return []
     for path in paths:
-        if path.name.startswith(".") or not path.is_file():
+        if path.name.startswith(".") or os.path.isdir(path):
+            continue
+        if not os.path.isfile(path):
+            document.fault(("metrics_dir",), f"{path} is no file: a pipe, or a link that leads nowhere")
             continue
         part = Document.read(path)
         entries = part.root if isinstance(part.root, list) else [part.root] if part.root is not None else []

@@ -3,7 +3,8 @@
 Writes are grouped: at most one in `every` seconds, and at once when nothing was waiting. To return from `write` is the
 sink's acknowledgement, and only then is anybody told. What a sink that fails has not acknowledged stays in the queue,
 in order; the queue is bounded, its oldest batches make room, and every sample lost so is counted and leaves an outage.
-What a sink refuses contradicts what it holds: the batch is found, counted and dropped, and the rest is written.
+What a sink refuses contradicts what it holds: the batch is found, counted and dropped, and the rest is written. So is
+one over which the sink falls, if it takes others.
 """
 
 import asyncio
@@ -126,21 +127,34 @@ class Drain:
         return True
 
     async def _write(self, batches: Sequence[Batch]) -> set[int]:
-        """Write batches; returns those (by `id`) that the sink refuses for good, found by halving."""
+        """Write batches; returns those (by `id`) that the sink does not take for good.
+
+        Raises what the sink raises, if nothing at all can be written.
+        """
         if not batches:
             return set()
+        bad = await self._sorted_out(batches)
+        if len(bad) == len(batches) and (bugs := [error for _, error in bad if not isinstance(error, Refused)]):
+            raise bugs[0]  # it is the sink, and no batch of them
+        for batch, error in bad:
+            self._refuse(batch, error)
+        return {id(batch) for batch, _ in bad}
+
+    async def _sorted_out(self, batches: Sequence[Batch]) -> list[tuple[Batch, Exception]]:
+        """Write batches; returns those that the sink refuses or falls over, found by halving, and how."""
         begun = self._clock.monotonic()
         try:
             async with self._clock.timeout(PATIENCE):
                 await self.sink.write(batches)
-        except Refused as error:
-            if len(batches) > 1:
-                half = len(batches) // 2
-                return await self._write(batches[:half]) | await self._write(batches[half:])
-            self._refuse(batches[0], error)
-            return {id(batches[0])}
+        except Exception as error:
+            if isinstance(error, OSError) or not (isinstance(error, Refused) or failure(error, ()).bug):
+                raise
+            if len(batches) == 1:
+                return [(batches[0], error)]
+            half = len(batches) // 2
+            return await self._sorted_out(batches[:half]) + await self._sorted_out(batches[half:])
         self._measures.commit_seconds.add((self._clock.monotonic() - begun) / NANOSECONDS, self.name)
-        return set()
+        return []
 
     def _wrote(self, batches: Sequence[Batch]) -> None:
         if self._failing_since is not None:
@@ -195,11 +209,13 @@ class Drain:
             self._measures.refused.add(lost, self.name)
         return wanted
 
-    def _refuse(self, batch: Batch, error: Refused) -> None:
+    def _refuse(self, batch: Batch, error: Exception) -> None:
         self._measures.refused.add(batch.size, self.name)
         count, _ = self._refused.get(batch.layout.id, (0, 0))
         if not count:
-            log.error("%s refuses samples of %s: %s", self.name, batch.source, failure(error, self._secrets).text)
+            meant = failure(error, self._secrets)
+            trace = error if meant.bug else None
+            log.error("%s refuses samples of %s: %s", self.name, batch.source, meant.text, exc_info=trace)
         self._refused[batch.layout.id] = (count + 1, self._clock.monotonic() + _REFUSED_FOR)
 
 

@@ -17,10 +17,10 @@ A key beside a `url` that belongs to no meter is an option of its driver, as if 
 """
 
 from collections.abc import Container, Iterable, Mapping
-from fractions import Fraction
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
 from wattline.core.address import hide_password
@@ -28,7 +28,7 @@ from wattline.errors import Misconfigured
 from wattline.plugin import Config, Scale, Secret, Url
 from wattline.runtime.document import Document, Place
 from wattline.runtime.registry import Registry, nearest
-from wattline.runtime.shape import Duration, resolve, shape, struct
+from wattline.runtime.shape import Duration, fields_of, resolve, shape, struct
 from wattline.runtime.site import MeterConfig, secrets
 from wattline.units import IDENTITY
 
@@ -37,6 +37,10 @@ KWOLLECT_EVERY: Final = 10.0
 _PATIENCE: Final = (1.0, 5.0)
 """Least and most seconds of a timeout that is not written down; between them it is the period."""
 _FASTEST: Final = 0.01
+_SLOWEST: Final = 366 * 86_400
+_LONGEST_POLL: Final = 3600
+_NEVER: Final = 10**15
+"""Milliseconds beyond any period that can be."""
 
 
 class Keys(Config, frozen=True, kw_only=True):
@@ -79,6 +83,10 @@ def meter(document: Document, place: Place, given: Any, registry: Registry, ever
     keys = _keys(document, place, given)
     device_id = str(given.get("device_id") or "")
     period = _period(document, place, keys, KWOLLECT_EVERY if device_id else every)
+    if keys.timeout is not None and not 0 < keys.timeout <= _LONGEST_POLL:
+        document.fault((*place, "timeout"), f"a poll lasts longer than 0 s and at most {_LONGEST_POLL} s")
+    if not keys.name.isprintable():
+        document.fault((*place, "name"), "a name holds no control characters")
     scale = _scale(document, (*place, "scale_factor"), keys.scale_factor)
     rest = {name: value for name, value in given.items() if name not in _KEYS}
     try:
@@ -149,7 +157,7 @@ def _of_url(document: Document, place: Place, rest: dict[str, Any], registry: Re
     name, plugin = registry.driver_of(url)
     if device := rest.pop("device_id", ""):
         rest.setdefault("device", device)
-    known = {field.encode_name: field for field in msgspec.structs.fields(plugin.Config)}
+    known = fields_of(plugin.Config)
     for key in [key for key, value in rest.items() if isinstance(value, list | dict | None)]:
         hint = "beside a `url` this is a text or a number; a `driver` block takes more"
         document.fault((*place, key), hint if key in known else f"unknown key{nearest(key, [*_KEYS, *known])}")
@@ -174,9 +182,9 @@ def _of_driver(document: Document, place: Place, rest: dict[str, Any], registry:
         document.fault((*place, "driver"), "expected the name of a driver")
         return None
     plugin = registry.driver(driver)
-    known = {field.encode_name for field in msgspec.structs.fields(plugin.Config)}
+    known = fields_of(plugin.Config).keys()
     for key in [key for key in rest if key not in known]:
-        document.fault((*place, key), f"unknown key{nearest(key, known.union(_KEYS))}")
+        document.fault((*place, key), f"unknown key{nearest(key, known | set(_KEYS))}")
         del rest[key]
     config = struct(document, place, rest, plugin.Config)
     if config is None:
@@ -215,7 +223,7 @@ def _shown(url: Url, known: Container[str]) -> str:
 
 def _options(document: Document, place: Place, kind: type[Any], url: Url, beside: dict[str, str]) -> Any:
     """Make a driver's options of an address and what stands beside it; keys that it does not know are faults."""
-    known = [*_KEYS, *(field.encode_name for field in msgspec.structs.fields(kind))]
+    known = [*_KEYS, *fields_of(cast("type[Struct]", kind))]
     while True:
         try:
             return kind.from_url(replace(url, options=(*url.options, *beside.items())))
@@ -246,20 +254,20 @@ def _period(document: Document, place: Place, keys: Keys, otherwise: float) -> f
     if keys.every is not None and keys.update_every is not None:
         document.fault((*place, "update_every"), "stands beside `every`; give one of them")
     if isinstance(keys.update_every, int) and not isinstance(keys.update_every, bool):
-        period, key = keys.update_every / 1000, "update_every"
+        period, key = min(keys.update_every, _NEVER) / 1000, "update_every"
     elif keys.update_every is not None:
         period, key = shape(document, (*place, "update_every"), keys.update_every, Duration) or 1.0, "update_every"
     else:
         period, key = otherwise if keys.every is None else keys.every, "every"
-    if not _FASTEST <= period < float("inf"):
-        document.fault((*place, key), f"a period is at least {_FASTEST * 1000:.0f} ms")
+    if not _FASTEST <= period <= _SLOWEST:
+        document.fault((*place, key), f"a period lies between {_FASTEST * 1000:.0f} ms and a year")
     return float(period)
 
 
 def _scale(document: Document, place: Place, factor: float | str) -> Scale:
     try:
         # Kwollect lets 0 mean that nothing is multiplied.
-        return IDENTITY if factor in (0, 1) else Scale.of(factor if isinstance(factor, float) else Fraction(factor))
+        return IDENTITY if factor in (0, 1) else Scale.of(factor)
     except (ValueError, ZeroDivisionError, OverflowError, Misconfigured):
         document.fault(place, f"{factor!r} is no number to multiply with")
         return IDENTITY

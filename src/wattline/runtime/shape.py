@@ -10,10 +10,11 @@ import os
 import re
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from enum import EnumType
 from functools import cache
 from pathlib import Path
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, Literal, TypeVar, cast
 
 import msgspec
 from msgspec import Struct
@@ -37,7 +38,14 @@ _DIGITS: Final = 32
 _LONGEST_SECRET: Final = 64 * 1024
 _DEFAULT_SECRETS: Final = frozenset({"changeme", "change me", "change-me", "change this or be hacked", "changethis"})
 _MSGSPEC_PLACE: Final = re.compile(r"\.?([^.\[\]]+)|\[(\d+)\]")
-_MISSING: Final = object()
+_QUOTED: Final = re.compile(r"`(\w+)`")
+_UNQUOTED: Final = re.compile(r"`str`, got `(?:int|float|bool|null|date|datetime)`")
+_WORDS: Final = re.compile(r"`([a-z]+)`")
+_KINDS: Final = {
+    "str": "a text", "int": "a whole number", "float": "a number", "bool": "true or false", "null": "nothing",
+    "array": "a list", "object": "a mapping", "bytes": "binary data", "date": "a date", "datetime": "a time",
+}  # fmt: skip
+"""What msgspec calls the types of YAML, in words."""
 
 
 class Duration(float):
@@ -83,7 +91,7 @@ def resolve(text: str) -> Secret:
         try:
             with Path(name).open("rb") as file:
                 raw = file.read(_LONGEST_SECRET + 1)
-            secret = raw.decode().removesuffix("\n")
+            secret = raw.decode().removesuffix("\n").removesuffix("\r")
         except (OSError, UnicodeDecodeError) as error:
             raise ValueError(f"the secret's file {name} cannot be read: {type(error).__name__}") from error
         if len(raw) > _LONGEST_SECRET:
@@ -129,7 +137,7 @@ def shape(document: Document, place: Place, value: Any, kind: Any) -> Any:
 
 def struct(document: Document, place: Place, given: Mapping[str, Any], kind: type[T]) -> T | None:
     """Make a struct of a mapping: all faults of all keys, those of `__post_init__` if the keys have none."""
-    fields = _fields(cast("type[Struct]", kind))
+    fields = fields_of(cast("type[Struct]", kind))
     before = len(document.faults)
     values: dict[str, Any] = {}
     for name, value in given.items():
@@ -145,22 +153,37 @@ def struct(document: Document, place: Place, given: Mapping[str, Any], kind: typ
     try:
         return kind(**values)
     except (ValueError, TypeError, Misconfigured) as error:
-        document.fault(place, str(error))
+        text = str(error)
+        named = next((name for name in _QUOTED.findall(text) if name in given), None)
+        document.fault(place if named is None else (*place, named), text)
         return None
 
 
 @cache
-def _fields(kind: type[Struct]) -> Mapping[str, FieldInfo]:
+def fields_of(kind: type[Struct]) -> Mapping[str, FieldInfo]:
+    """Return the fields of a struct by the names that they have in a configuration."""
     return {field.encode_name: field for field in msgspec.structs.fields(kind)}
 
 
+def _choices(kind: Any) -> Iterable[Any]:
+    if typing.get_origin(kind) is Literal:
+        return typing.get_args(kind)
+    return kind if isinstance(kind, EnumType) else ()
+
+
 def _leaf(document: Document, place: Place, value: Any, kind: Any) -> Any:
+    if isinstance(value, str) and "\0" in value:  # which no path, name or password may hold
+        document.fault(place, "holds the character U+0000")
+        return None
     try:
         return msgspec.convert(value, kind, dec_hook=decode)
     except msgspec.ValidationError as error:
         text, _, where = str(error).partition(" - at `$")
         steps = [int(index) if index else key for key, index in _MSGSPEC_PLACE.findall(where.rstrip("`"))]
-        if "`str`, got `" in text:
+        if _UNQUOTED.search(text):
             text += " (put it in quotes)"
+        if text.startswith("Invalid enum value"):
+            text += nearest(str(value), map(str, _choices(kind)))
+        text = _WORDS.sub(lambda match: _KINDS.get(match[1], match[0]), text)
         document.fault((*place, *steps), text[:1].lower() + text[1:])
         return None

@@ -15,6 +15,7 @@ from wattline.runtime.shape import FOREVER, Duration
 from wattline.units import IDENTITY
 
 _PORT_MAX: Final = 65_535
+_MOST_CLIENTS: Final = 100_000
 SPOOL: Final = 2**30
 """Most bytes that wait on disk for a sink, where nobody says."""
 
@@ -133,6 +134,10 @@ class Clients(Config, frozen=True, kw_only=True):
     """Most subscribers of the live stream at once."""
     queue: int = 16
     """Publications that wait for a slow subscriber before it loses the oldest."""
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.live <= _MOST_CLIENTS and 1 <= self.queue <= _MOST_CLIENTS):
+            raise ValueError(f"`live` and `queue` lie between 1 (`live`: 0) and {_MOST_CLIENTS}")
 
 
 class Site(Struct, frozen=True, kw_only=True):

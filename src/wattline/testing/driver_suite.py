@@ -30,7 +30,7 @@ import numpy as np
 import pytest
 
 from wattline.core.address import Url
-from wattline.errors import Unreachable
+from wattline.errors import Misconfigured, Unreachable
 from wattline.model import Kind, Layout, Metric
 from wattline.plugin import Driver, DriverConfig, Frame, Polled, Streamed
 from wattline.testing.folder import (
@@ -159,6 +159,19 @@ class DriverSuite:
                     await answers(one, 1)
             counts.append(descriptors())
         assert counts[-1] <= counts[0], f"descriptors after each attempt: {counts}"
+
+    async def test_a_host_that_no_resolver_takes_is_one_clear_error(
+        self, driver: type[Driver[Any]], dead: DriverConfig | None
+    ) -> None:
+        if dead is None or not hasattr(dead, "host"):
+            return
+        try:
+            odd = msgspec.structs.replace(dead, host=f"{'x' * 64}.invalid")
+        except (ValueError, msgspec.ValidationError):
+            return  # one clear error as well
+        with pytest.raises((Unreachable, Misconfigured)):
+            async with asyncio.timeout(PATIENCE), opened(driver(odd)) as (one, _):
+                await answers(one, 1)
 
     async def test_a_reading_that_is_cancelled_can_be_repeated(
         self, driver: type[Driver[Any]], working: DriverConfig

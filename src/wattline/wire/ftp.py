@@ -39,6 +39,10 @@ class Said(NamedTuple):
     text: str
 
 
+class Unreadable(Malformed):
+    """This file cannot be had as it is, because it is too large or may not be read; others can."""
+
+
 class Ftp:
     """A session. `wait` is how many seconds each step may last. It has one owner."""
 
@@ -119,7 +123,7 @@ class Ftp:
                 content += piece
                 if len(content) > limit:
                     await self.close()  # what is still to come would stand before the next answer
-                    raise Malformed(f"{self.name} sends more than {limit} bytes for {command}")
+                    raise Unreadable(f"{self.name} sends more than {limit} bytes for {command}")
         finally:
             await _closed(writer)
         said = await self._timed(self._answer())
@@ -181,8 +185,8 @@ class Ftp:
                 return await work
         except TimeoutError as error:
             raise Unreachable(f"{self.name} says nothing for {self._wait:g} s") from error
-        except OSError as error:
-            raise Unreachable(f"{self.name} cannot be reached: {error.strerror or error}") from error
+        except (OSError, UnicodeError) as error:  # a name that no resolver takes is the latter
+            raise Unreachable(f"{self.name} cannot be reached: {getattr(error, 'strerror', None) or error}") from error
 
     def _good(self, said: Said, code: int, asked: str) -> Said:
         if said.code != code:

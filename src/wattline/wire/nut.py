@@ -126,8 +126,8 @@ class Upsd:
                 return await work
         except TimeoutError as error:
             raise Unreachable(f"{self.name} gives no whole answer within {self._wait:g} s") from error
-        except OSError as error:
-            raise Unreachable(f"{fault}: {error.strerror or error}") from error
+        except (OSError, UnicodeError) as error:  # a name that no resolver takes is the latter
+            raise Unreachable(f"{fault}: {getattr(error, 'strerror', None) or error}") from error
 
 
 def _words(line: str) -> list[str]:

@@ -69,7 +69,7 @@ def parse(telegram: bytes) -> Telegram:
         raise Malformed("a telegram begins with / and ends with !")
     if end[1] and int(end[1], 16) != crc16(telegram[: end.start() + 1]):
         raise Malformed(f"a telegram's CRC is {end[1].decode()} and should be {crc16(telegram[: end.start() + 1]):04X}")
-    first, *rest = telegram[1 : end.start()].decode("latin-1").splitlines()[:_MOST_LINES]
+    first, *rest = telegram[1 : end.start()].decode("latin-1").splitlines()[:_MOST_LINES] or [""]
     joined: list[str] = []
     for line in rest:
         if line.startswith("(") and joined:

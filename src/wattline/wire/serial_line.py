@@ -180,6 +180,8 @@ class Line:
             raise Unreachable(f"{self.name} did not answer within {self._wait:g} s") from error
         except OSError as error:
             last = error.strerror or str(error)
+        except UnicodeError as error:  # a name that no resolver takes
+            last = str(error)
         raise Unreachable(f"{self.name} cannot be reached: {last}")
 
 

@@ -114,10 +114,12 @@ class Web:
             raise Unreachable(f"{url} shows a certificate that is not trusted: {reason}") from error
         except aiohttp.ClientConnectorError as error:
             raise Unreachable(f"{url} cannot be reached: {error.strerror or error}") from error
-        except (aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError, aiohttp.ClientOSError) as error:
+        except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as error:
             raise Unreachable(f"{url} closed the connection before the page was whole") from error
-        except aiohttp.InvalidURL as error:
+        except (aiohttp.InvalidURL, UnicodeError) as error:  # the latter: a name that no resolver takes
             raise Misconfigured(f"{url} is no address of a page") from error
+        except ValueError as error:
+            raise Misconfigured(f"{url} cannot be asked: a user or a token holds a control character") from error
         except aiohttp.ClientResponseError as error:
             said = error.message.partition("\n")[0].rstrip(":")  # behind it stands what came, in several lines
             raise Malformed(f"{url} answers what is no HTTP: {said}") from error
@@ -162,7 +164,7 @@ def trust(ca: str, *, verify: bool) -> ssl.SSLContext:
     """
     try:
         context = ssl.create_default_context(cafile=ca or None)
-    except (OSError, ssl.SSLError) as error:
+    except (OSError, ValueError) as error:
         raise Misconfigured(f"ca: {ca} is no readable file of certificates: {error}") from error
     if not verify:
         context.check_hostname = False

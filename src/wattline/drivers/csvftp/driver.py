@@ -21,7 +21,7 @@ from wattline.drivers.csvftp.rows import METRICS, Rows, parse, timezone_of
 from wattline.drivers.csvftp.shelf import Folder, Shelf, open_ftp
 from wattline.plugin import Device, DriverConfig, Frame, Layout, Malformed, Polled, Secret, Unreachable, Url
 from wattline.units import NANOSECONDS
-from wattline.wire.ftp import Entry, Ftp
+from wattline.wire.ftp import Entry, Ftp, Unreadable
 
 _LARGE: Final = 256 * 1024
 """Bytes from which a file is parsed off the event loop."""
@@ -179,15 +179,21 @@ class CsvFtp(Polled[CsvFtpConfig]):
                 self._read.pop(name, None)
 
     async def _fetch(self, shelf: Shelf, entry: Entry) -> bytes | None:
-        """Return a file, nothing of one that is too large; None: it has left."""
+        """Return a file, nothing of one that is too large or may not be read; None: it has left."""
         limit = int(self.config.limit_mib * 2**20)
         if entry.size > limit:
             log.warning("%s: %s is left out: it holds more than %d bytes", self.name, entry.name, limit)
             return b""
-        return await shelf.fetch(entry.name, limit)
+        try:
+            return await shelf.fetch(entry.name, limit)
+        except Unreadable as error:
+            log.warning("%s: %s is left out: %s", self.name, entry.name, error)
+            return b""
 
     async def _rows(self, name: str, content: bytes) -> Rows | None:
         """Return what is new in a file; None: it means nothing."""
+        if not content:  # nothing yet, or it was left out
+            return None
         before = self._read.get(name)
         start = before.end(content) if before is not None else 0
         try:

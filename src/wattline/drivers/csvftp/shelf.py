@@ -1,12 +1,13 @@
 """Where the files lie: an FTP server's folder, or one of this machine."""
 
 import asyncio
+import contextlib
 import os
 from pathlib import Path
 from typing import Protocol
 
-from wattline.plugin import Malformed, Misconfigured, Unreachable
-from wattline.wire.ftp import MOST_FILES, Entry, Ftp
+from wattline.plugin import Misconfigured, Unreachable
+from wattline.wire.ftp import MOST_FILES, Entry, Ftp, Unreadable
 
 
 class Shelf(Protocol):
@@ -16,7 +17,7 @@ class Shelf(Protocol):
         """List the files."""
 
     async def fetch(self, name: str, limit: int) -> bytes | None:
-        """Return the bytes of a file, at most `limit`; None: it has left. Raises Malformed: there are more."""
+        """Return the bytes of a file, at most `limit`; None: it has left. Raises Unreadable: there are more."""
 
     async def remove(self, name: str) -> bool:
         """Delete a file; False: it may not be deleted."""
@@ -67,9 +68,10 @@ class Folder:
         try:
             with os.scandir(self._path) as entries:
                 for entry in entries:
-                    if len(found) < MOST_FILES and entry.is_file():
-                        stat = entry.stat()
-                        found.append(Entry(entry.name, stat.st_size, str(stat.st_mtime_ns)))
+                    with contextlib.suppress(OSError):  # a link in a circle, a file that has just left
+                        if len(found) < MOST_FILES and entry.is_file():
+                            stat = entry.stat()
+                            found.append(Entry(entry.name, stat.st_size, str(stat.st_mtime_ns)))
         except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
             raise Misconfigured(f"{self._path}: {error.strerror}") from error
         except OSError as error:
@@ -83,8 +85,10 @@ class Folder:
                 content = file.read(limit + 1)
         except FileNotFoundError:
             return None
+        except PermissionError as error:
+            raise Unreadable(f"{path}: {error.strerror}") from error
         except OSError as error:
             raise Unreachable(f"{path}: {error.strerror}") from error
         if len(content) > limit:
-            raise Malformed(f"{path} holds more than {limit} bytes")
+            raise Unreadable(f"{path} holds more than {limit} bytes")
         return content

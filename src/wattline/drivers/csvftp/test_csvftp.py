@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 
 from wattline.drivers.csvftp.driver import CsvFtp, CsvFtpConfig
 from wattline.drivers.csvftp.rows import METRICS, moment, parse
+from wattline.drivers.csvftp.shelf import Folder
 from wattline.errors import Denied, Malformed, Misconfigured, Unreachable
 from wattline.plugin import Kind, Secret, Url
 from wattline.testing.driver_suite import NOW, DriverSuite, opened
 from wattline.testing.ftp_server import WELCOME, FtpServer
+from wattline.wire.ftp import Unreadable
 
 SECOND = 1_000_000_000
 HEADER = '"Timestamp","TZ","power (W)","energy (kWh)","inlet (°C)","door"\n'
@@ -248,6 +250,26 @@ async def test_a_file_that_is_too_large_or_unreadable_is_left_out(config, tmp_pa
         assert powers(await one.read(NOW)) == [[100.5]]
         assert await one.read(NOW) == []
     assert {record.args[1] for record in caplog.records} == {"a.csv", "c.csv"}
+
+
+async def test_a_file_that_may_not_be_read_and_a_link_in_a_circle_cost_themselves(tmp_path, caplog, monkeypatch):
+    put(tmp_path / "a.csv", HEADER + ROW)
+    put(tmp_path / "b.csv", HEADER + ROW)
+    (tmp_path / "c.csv").symlink_to(tmp_path / "c.csv")
+    read = Folder._fetch
+
+    def forbidden(self, name, limit):
+        if name == "a.csv":
+            raise Unreadable("a.csv: Permission denied")
+        return read(self, name, limit)
+
+    monkeypatch.setattr(Folder, "_fetch", forbidden)
+    async with opened(CsvFtp(CsvFtpConfig(root_dir=str(tmp_path), settle=0))) as (one, _):
+        assert powers(await one.read(NOW)) == [[100.5]]
+        assert await one.read(NOW) == []
+    assert [record.args[1] for record in caplog.records] == ["a.csv"]
+    with pytest.raises(Unreadable, match="more than 10 bytes"):
+        read(Folder(tmp_path), "b.csv", 10)
 
 
 # --- servers that go wrong ---

@@ -67,10 +67,11 @@ def _reading(code: tuple[int, int, int], text: str) -> Reading | None:
     sign, whole, decimals, symbol = match[1], match[2], match[3] or "", match[4]
     try:
         unit, scale = parse_unit(symbol) if symbol else (Unit.RATIO, Scale())  # a power factor has no unit
+        scale *= Scale(1, 10 ** len(decimals))
     except Misconfigured:
         return None
     number, digits = int(f"{sign}{whole}{decimals}"), len(whole) + len(decimals)
-    return Reading(code, number, scale * Scale(1, 10 ** len(decimals)), unit, digits)
+    return Reading(code, number, scale, unit, digits)
 
 
 def _count(metric: Metric | None, part: str, values: Sequence[str]) -> dict[Key, Sum]:

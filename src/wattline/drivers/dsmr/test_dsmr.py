@@ -1,7 +1,9 @@
 """P1 telegrams of every version, whole and broken, on a pseudo terminal and behind a serial server."""
 
+import contextlib
+
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from wattline.core.address import Url
@@ -50,6 +52,8 @@ OLD = telegram(rb"""/XYZ5\2ACME-0
 (00001.001)
 !
 """)
+
+PIECES = (b"/", b"!", b"\r\n", b"\n", b"1-0:1.8.0", b"(5*kWh)", b"(", b"0", b"\x85")
 
 
 def values(frames):
@@ -133,6 +137,15 @@ async def test_broken_telegrams_are_passed_over_and_counted(meter):
     assert told["m", "broken_messages_total"] == 2
 
 
+def test_a_unit_beyond_all_measure_costs_its_line_alone():
+    said = FIVE.replace(b"00.244*kW", b"0.000000000001*nW")
+    head = said[: said.rindex(b"!") + 1]
+    told = meaning.sums(parse(head + f"{crc16(head):04X}\r\n".encode()))
+    names = [key.metric.name for key in told]
+    assert "energy_joules" in names
+    assert "power_watts" in names  # of the phases
+
+
 async def test_nothing_but_broken_telegrams_is_malformed():
     async with serial_server(FIVE.replace(b"00.244", b"99.244")) as port:
         driver = Dsmr(DsmrConfig(line=f"tcp://127.0.0.1:{port}"))
@@ -157,6 +170,14 @@ def test_telegrams_come_in_pieces():
     assert whole == [FIVE] * 3
     assert telegrams.feed(b"/" + b"x" * 2 * LONGEST) == []
     assert telegrams.feed(FIVE) == [FIVE]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=12))
+@example([b"/", b"!", b"\r\n"])
+def test_any_pieces_are_telegrams_or_malformed(pieces):
+    for whole in Telegrams().feed(b"".join(pieces)):
+        with contextlib.suppress(Malformed):
+            meaning.sums(parse(whole))
 
 
 def test_the_check_is_that_of_the_standard():

@@ -76,7 +76,7 @@ def draw_line(idle: float | None, full: float | None, threads: int) -> Line:
         )
     if idle is None or full is None:
         raise Misconfigured("host: idle_watts and full_watts belong together; one is missing")
-    if not 0 <= idle < full:
+    if not 0 <= idle < full < float("inf"):
         raise Misconfigured(f"host: idle_watts {idle:g} must be less than full_watts {full:g}, and not negative")
     source = f"{idle:g} W idle to {full:g} W full, as configured"
     return Line(idle, full, source, (full - idle) / (full + idle), idle, full)

@@ -108,8 +108,8 @@ class JsonPathConfig(DriverConfig, frozen=True, kw_only=True):
                 raise ValueError(f"`{name}` lies between {least:g} and {most:g}")
         if not self.values:
             raise ValueError("`values` names nothing to read; in an address they stand behind a #")
-        if not self.page.startswith("/"):
-            raise ValueError("`page` begins with /")
+        if not self.page.startswith("/") or not self.page.isprintable():
+            raise ValueError("`page` begins with / and holds no control characters")
         if self.token and self.password:
             raise ValueError("give a `password` or a `token`, not both")
 

@@ -104,10 +104,15 @@ def _quantity(vif: Sequence[int]) -> tuple[Metric, Scale, Sequence[int]] | None:
     while rest and (0x70 <= rest[0] <= 0x77 or rest[0] == _THOUSAND):
         power += 3 if rest[0] == _THOUSAND else rest[0] - 0x76
         rest.pop(0)
+    if abs(power) > _FURTHEST:
+        return None
     rest = [octet for octet in rest if octet]  # 0: no error of this record (table 17)
     scale = Scale(factor[0] * 10 ** max(power, 0), factor[1] * 10 ** max(-power, 0))
     return metric, scale, rest
 
+
+_FURTHEST: Final = 12
+"""Most powers of ten between what is counted and its unit: nothing that is metered needs more."""
 
 _Told = tuple[Metric, tuple[int, int], int]
 """Metric, factor into the base unit, and power of ten."""

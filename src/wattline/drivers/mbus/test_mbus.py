@@ -91,7 +91,9 @@ def test_every_coding_is_a_number(record, watts):
     assert told(record) == {("", "power_watts"): pytest.approx(watts)}
 
 
-@pytest.mark.parametrize("record", ["0a2b a000", "052b 0000c07f", "002b", "0d2b 0141", "017c 01 41 07", "01fd17 00"])
+@pytest.mark.parametrize(
+    "record", ["0a2b a000", "052b 0000c07f", "002b", "0d2b 0141", "017c 01 41 07", "01fd17 00", f"01ab{'fd' * 9}7d 07"]
+)
 def test_what_counts_nothing_is_absent(record):
     assert told(record) == {}
 

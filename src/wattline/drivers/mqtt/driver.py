@@ -4,6 +4,7 @@ Each topic has a layout of its own: what one message says has one time.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
@@ -136,6 +137,10 @@ class Mqtt(Streamed[MqttConfig]):
                 await client.__aexit__(None, None, None)
             except aiomqtt.MqttError as error:
                 _logger.debug("%s: %s", self.config.name, error)
+            else:  # what ended the connection is asked for, or asyncio would log it as an error that nobody retrieved
+                with contextlib.suppress(aiomqtt.MqttError):
+                    async for _ in client.messages:
+                        pass
 
     def _frame(self, message: aiomqtt.Message) -> Frame | None:
         if message.retain and not self.config.retained:

@@ -1,6 +1,7 @@
 """MQTT: what topics and payloads say, and what happens to the connection, with a real broker where one is installed."""
 
 import asyncio
+import gc
 import json
 import logging
 from contextlib import aclosing, asynccontextmanager
@@ -76,7 +77,7 @@ def test_an_address_of_a_topic_and_one_of_presets():
         ("mqtt://broker/%23/b", "# for all that are left"),
         ("mqtt://broker/a?unit=watt", "'watt' is no unit"),
         ("mqtt://broker/a?scale=0", "cannot be inverted"),
-        ("mqtt://broker/a?scale=1e300", "too large"),
+        ("mqtt://broker/a?scale=1e300", "can be kept"),
         ("mqtt://broker/a?path=a..b", "no path such as"),
         ("mqtt://broker/a?kind=state", "no state"),
         ("mqtt://broker/a?wait=nan", "`wait` lies between"),
@@ -377,6 +378,27 @@ async def talking(broker):
         group.create_task(talk())
         yield
         enough.set()
+
+
+async def test_a_broker_that_breaks_off_is_told_once(caplog):
+    async def breaks_off(reader, writer):
+        await reader.read(200)
+        writer.write(bytes.fromhex("20020000"))  # CONNACK
+        await writer.drain()
+        await reader.read(200)
+        writer.write(b"\xff" * 64)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(breaks_off, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        one = Mqtt(options(host="127.0.0.1", port=port, topics=[watts()], wait=0.5))
+        with pytest.raises(Unreachable):
+            async with opened(one), aclosing(one.stream()) as stream:
+                await anext(stream)
+    del one
+    gc.collect()
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 @peer

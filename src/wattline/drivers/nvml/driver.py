@@ -139,7 +139,8 @@ class Nvml(Polled[NvmlConfig]):
         try:
             async with asyncio.timeout(self.config.wait):
                 if self._call is not None:
-                    await asyncio.wait([asyncio.wrap_future(self._call)])
+                    before = asyncio.shield(asyncio.wrap_future(self._call))
+                    await asyncio.gather(before, return_exceptions=True)  # its failure was told already
                 call = self._thread.submit(work)
                 self._call = call
                 return await asyncio.shield(asyncio.wrap_future(call))

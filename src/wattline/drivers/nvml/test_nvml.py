@@ -1,5 +1,7 @@
 """NVIDIA GPUs through a stand-in for NVIDIA's library."""
 
+import asyncio
+import gc
 import logging
 import shutil
 import threading
@@ -146,6 +148,17 @@ async def test_no_library_and_no_driver(fake, tmp_path):
         await read(fake)
     with pytest.raises(Misconfigured, match="NVIDIA's driver is not installed"):
         await read(fake, library=str(tmp_path / "none.so"))
+
+
+async def test_a_library_that_is_not_there_is_told_once(tmp_path, caplog):
+    one = Nvml(NvmlConfig(library=str(tmp_path / "none.so")))
+    for _ in range(2):
+        with pytest.raises(Misconfigured, match="cannot be loaded"):
+            await one.open()
+        await one.close()
+    gc.collect()
+    await asyncio.sleep(0)
+    assert not caplog.records
 
 
 async def test_a_driver_that_does_not_come_back_is_waited_for_no_longer_than_asked(fake):

@@ -20,7 +20,9 @@ _GLOB: Final = re.compile(r"[*?\[]")
 _PARAMETER: Final = "param."
 
 
-_BOUNDS: Final = (("port", 1, 65_535), ("wait", 0.001, 3600), ("limit_mib", 0.001, 4096))
+_BOUNDS: Final = (
+    ("port", 1, 65_535), ("wait", 0.001, 3600), ("limit_mib", 0.001, 4096), ("most_series", 1, 1_000_000),
+)  # fmt: skip
 """Least and most of what is a number."""
 
 
@@ -49,6 +51,7 @@ class PrometheusConfig(DriverConfig, frozen=True, kw_only=True):
     point: Point = Point.COMPONENT
     wait: float = 10.0
     limit_mib: float = 32.0
+    most_series: int = 20_000
 
     def __post_init__(self) -> None:
         if not self.host or not self.host.isprintable() or " " in self.host:
@@ -56,8 +59,8 @@ class PrometheusConfig(DriverConfig, frozen=True, kw_only=True):
         for name, least, most in _BOUNDS:
             if not least <= getattr(self, name) <= most:  # not so either of what is no number
                 raise ValueError(f"`{name}` lies between {least} and {most}")
-        if not self.page.startswith("/"):
-            raise ValueError("`page` begins with /")
+        if not self.page.startswith("/") or not self.page.isprintable():
+            raise ValueError("`page` begins with / and holds no control characters")
         if self.token and self.password:
             raise ValueError("give a `password` or a `token`, not both")
         if "{value}" not in self.device_name:

@@ -60,6 +60,10 @@ class Prometheus(Polled[PrometheusConfig]):
                 page = await asyncio.to_thread(self._parser.parse, body.content, openmetrics=openmetrics)
         except Malformed as error:
             raise Malformed(f"{self.config.address}: {error}") from error
+        if (series := len(page.keys) + len(page.stamped)) > self.config.most_series:
+            raise Malformed(
+                f"{self.config.address} has {series} series, more than `most_series`: say with `names` which are meant"
+            )
         self._tell(page)
         page = self._without_blanks(page)
         if self._custom is not None:

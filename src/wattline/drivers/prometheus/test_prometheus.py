@@ -14,7 +14,7 @@ import pytest
 import yaml
 from aiohttp import web
 
-from wattline.core.address import Url
+from wattline.core.address import Secret, Url
 from wattline.drivers.prometheus.config import PrometheusConfig
 from wattline.drivers.prometheus.driver import Prometheus
 from wattline.drivers.prometheus.meaning import kind_of, unit_of
@@ -365,6 +365,20 @@ async def test_a_page_of_100_mb_is_refused_without_being_read(packed):
     assert error is Malformed
     assert text.endswith("is larger than 2 MiB")
     assert sent < 100 * 2**20
+
+
+async def test_a_token_with_the_end_of_a_line_is_one_clear_error():
+    error, text = await failure(lambda _: web.Response(text=PAGE), token=Secret("abc\r\nX: y"))
+    assert error is Misconfigured
+    assert "a user or a token holds a control character" in text
+    assert "abc" not in text
+
+
+async def test_a_page_of_more_series_than_anybody_means_is_dropped_whole():
+    page = "".join(f'node_power_watts{{core="{i}"}} 1\n' for i in range(101))
+    error, text = await failure(lambda _: web.Response(text=page), most_series=100)
+    assert error is Malformed
+    assert "has 101 series, more than `most_series`" in text
 
 
 async def test_a_declared_length_beyond_the_limit_is_refused_at_once():

@@ -50,7 +50,7 @@ class SimConfig(DriverConfig, frozen=True, kw_only=True):
     pdus: Annotated[int, Meta(ge=1, le=100)] = 2
     seed: Annotated[int, Meta(ge=0)] = 0
     frames: Annotated[int, Meta(ge=1, le=100_000)] = 1
-    wrap: Annotated[float, Meta(ge=0)] = 0.0
+    wrap: Annotated[float, Meta(ge=0, le=1e15)] = 0.0
     gaps: Annotated[float, Meta(ge=0, le=600)] = 0.0
     jitter: Annotated[float, Meta(ge=0, le=1)] = 0.0
 

@@ -11,7 +11,8 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from wattline.core.naming import plain_metric
-from wattline.plugin import Column, Kind, Metric, Misconfigured, Point, Scale, Unit, parse_unit
+from wattline.plugin import Column, Kind, Malformed, Metric, Misconfigured, Point, Scale, Unit, parse_unit
+from wattline.units import exact
 
 OID: Final = re.compile(r"\.?[0-2](\.\d{1,10})+")
 TEMPLATE: Final = re.compile(r"\.?([0-2][\d.]*?)\.?\{\{\s*\.?([0-2][\d.]*)\s*==\s*(.*?)\s*\}\}((?:\.\d+)*)", re.DOTALL)
@@ -135,8 +136,8 @@ class Scaled(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def scale(self, told: float | str) -> Fraction | None:
         """Return the factor that is told, or None where it is none."""
         try:
-            number = Fraction(str(told))
-        except (ValueError, ZeroDivisionError):
+            number = exact(told)
+        except Malformed:
             return None
         if self.how == "decimal":
             return number or None

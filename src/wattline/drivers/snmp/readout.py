@@ -6,14 +6,14 @@ is larger, or came as a text or a float, is converted one by one with `Scale.bas
 
 import logging
 from collections.abc import Mapping
-from fractions import Fraction
 from operator import itemgetter
 from typing import Any, Final
 
 import numpy as np
 
 from wattline.drivers.snmp.plan import Cell, Plan
-from wattline.plugin import Frame, Layout, Mask, Values
+from wattline.plugin import Frame, Layout, Malformed, Mask, Values
+from wattline.units import exact
 from wattline.wire.snmp import Value, text
 
 _EXACT: Final = 2.0**53
@@ -140,13 +140,13 @@ def _base(cell: Cell, answer: Mapping[str, Value]) -> float | None:
         return None
     try:
         if cell.zero:
-            shifted = (Fraction(str(count)) - cell.zero) * scale.num / scale.den
+            shifted = (exact(count) - cell.zero) * scale.num / scale.den
             return shifted.numerator / shifted.denominator
         if not cell.more:
             return scale.base(count)
         counts = [count, *(cell.says(answer.get(oid)) for oid in cell.more)]
         return None if None in counts else sum(scale.base(one) for one in counts if one is not None)
-    except (OverflowError, ValueError):  # a text of a number that no float can hold; a float that is none
+    except (OverflowError, Malformed):  # a text of a number that no float can hold; a float that is none
         return None
 
 

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from wattline.drivers.snmp.quantity import Quantity, Table, TableColumn, When
-from wattline.plugin import Scale
+from wattline.plugin import Misconfigured, Scale
 from wattline.wire.snmp import Agent, Value, reading, text
 
 INDEX: Final = "index"
@@ -155,7 +155,10 @@ async def _quantity(column: TableColumn, walks: Walks, index: str) -> TableColum
         factor = None if told is None else scaled.scale(told)
         if factor is None:
             return None  # without its scale a count means nothing
-        whole *= Scale.of(factor)
+        try:
+            whole *= Scale.of(factor)
+        except Misconfigured:  # nothing that is metered is so large or so small
+            return None
     return msgspec.structs.replace(found, scale=f"{whole.num}/{whole.den}", scaled=())
 
 

@@ -179,6 +179,7 @@ async def test_rated_watts_are_those_that_the_device_tells():
     [
         ("digits", 2, "1/100"), ("digits", -1, "10"), ("factor", -10, "1/10"), ("factor", 1, "1"), ("factor", 0, None),
         ("thousands", 8, "1/1000"), ("decimal", "0.25", "1/4"), ("digits", 99, None), ("digits", "x", None),
+        ("digits", "1e999999999", None), ("decimal", "1e999999999", None),
     ],
 )  # fmt: skip
 def test_scales_that_a_device_tells(how, told, factor):

@@ -148,8 +148,8 @@ def read_mapping(path: str) -> dict[str, tuple[str, ...]]:
     try:
         with Path(path).open("rb") as file:
             text = file.read(_LARGEST + 1)
-    except OSError as error:
-        raise Misconfigured(f"mapping: {path} cannot be read: {error.strerror}") from error
+    except (OSError, ValueError) as error:  # the latter: no path holds a NUL
+        raise Misconfigured(f"mapping: {path} cannot be read: {getattr(error, 'strerror', error)}") from error
     if len(text) > _LARGEST:
         raise Misconfigured(f"mapping: {path} is larger than {_LARGEST >> 20} MiB")
     try:

@@ -18,6 +18,10 @@ KINDS: Final = ("snmprec", "redfish", "dsmr", "sml", "mbus", "nut", "nvidia", "p
 """Modules of this package, in the order in which they are asked whether a file is theirs."""
 
 
+_BROKEN: Final = (ValueError, LookupError, TypeError, SyntaxError, OSError, WattlineError)
+"""What a damaged recording raises somewhere: it costs itself, and the others are read."""
+
+
 class Kind(Protocol):
     """What a module of this package has."""
 
@@ -32,27 +36,36 @@ def main() -> int:
     parser.add_argument("--markdown", action="store_true")
     parser.add_argument("--explained", type=Path, help="YAML: known values that are wrong, with the reason")
     given = parser.parse_args()
+    if not given.folder.is_dir():
+        parser.error(f"{given.folder} is no folder")
     try:
-        lines = list(_lines(given.folder, given.explained))
+        lines, broken = _lines(given.folder, given.explained)
     except WattlineError as error:
         sys.stderr.write(f"{error}\n")
         return 2
     sys.stdout.writelines(f"{text}\n" for text in table(lines, markdown=given.markdown))
-    return int(failed(lines))
+    return 2 if broken else int(failed(lines))
 
 
-def _lines(folder: Path, explained: Path | None) -> list[Line]:
+def _lines(folder: Path, explained: Path | None) -> tuple[list[Line], int]:
+    """Return the lines of all recordings, and how many of these are broken, each of which is told of."""
     kinds = [cast("Kind", import_module(f"{__package__}.{name}")) for name in KINDS]
     reasons = reasons_of(explained)
     lines: list[Line] = []
+    broken = 0
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        kind = next((kind for kind in kinds if kind.matches(path)), None)
-        if kind is None:
-            continue
         name = str(path.relative_to(folder).with_suffix(""))
-        ours = kind.readings(path)
+        try:
+            kind = next((kind for kind in kinds if kind.matches(path)), None)
+            if kind is None:
+                continue
+            ours = kind.readings(path)
+        except _BROKEN as error:
+            sys.stderr.write(f"{name} is left out, it is broken: {error}\n")
+            broken += 1
+            continue
         lines += compared(known_of(path, name), ours, reasons)
-    return lines
+    return lines, broken
 
 
 if __name__ == "__main__":
