@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
+import uvicorn
 
-from wattline.cli.running import Server, listening
+from wattline.cli.running import listening
+from wattline.cli.server import Server
 from wattline.cli.store import opened, with_data
 from wattline.errors import Misconfigured
 from wattline.plugin import Store
@@ -54,8 +56,6 @@ def redfish(directory: Path, listen: str, devices: tuple[str, ...]) -> None:
 
 
 async def _serve(store: Store[Any], listener: socket.socket, listen: str, devices: tuple[str, ...]) -> None:
-    import uvicorn
-
     from wattline.api.redfish.app import create_redfish
 
     app = create_redfish(store, SystemClock().now, listen, devices)

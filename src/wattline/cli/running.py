@@ -20,8 +20,6 @@ from wattline.runtime.engine import Engine
 
 _THREADS: Final = 64
 """Most threads for what blocks; they are started when there is work for them."""
-
-
 _DESCRIPTORS: Final = 65_536
 """Descriptors that are asked for: each meter may keep a connection."""
 
