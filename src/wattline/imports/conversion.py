@@ -20,6 +20,10 @@ from wattline.runtime.registry import Registry
 
 _EVERY: Final = 1.0
 """Seconds between two polls where neither the old file nor its program says; every converter says."""
+PATIENCE: Final = 10
+"""Seconds that one poll may last, and that a page is waited for. The older programs gave a meter that is slower than
+its period the time it takes, and so its values came; the default here is the period."""
+PATIENT: Final = f"timeout: {PATIENCE}s lets a meter be slower than its period, as before; ticks missed are counted."
 _ROW: Final = re.compile(r"(\w+)\[(\d+)\]\.?(.*)", re.DOTALL)
 
 

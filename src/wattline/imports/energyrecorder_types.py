@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from wattline.errors import Misconfigured
+from wattline.imports.conversion import PATIENCE
 from wattline.imports.meaning import of_unit
 
 Made = tuple[dict[str, Any], list[str]]
@@ -67,7 +68,8 @@ class Server:
 
 def _page(driver: str) -> Callable[[Server], Made]:
     def make(server: Server) -> Made:
-        return {"driver": driver, **server.place(), **server.who(), "verify": False}, [_UNCHECKED]
+        given = {"driver": driver, **server.place(), **server.who(), "verify": False, "wait": PATIENCE}
+        return given, [_UNCHECKED]
 
     return make
 
@@ -75,7 +77,10 @@ def _page(driver: str) -> Callable[[Server], Made]:
 def _ipmi(server: Server) -> Made:
     host, _, bridge = server.text("host").partition(":")
     remarks = ["IPMI is spoken by the program itself; DCMI power, or the sensors that its maker has for the whole."]
-    return {"driver": "ipmi", "host": host, **server.who(), **({"bridge": bridge} if bridge else {})}, remarks
+    given: dict[str, Any] = {"driver": "ipmi", "host": host, **server.who(), **({"bridge": bridge} if bridge else {})}
+    if server.get("port") is not None:  # the old program knew none
+        given["port"] = _number(server, "port")
+    return given, remarks
 
 
 def _redfish(server: Server) -> Made:
@@ -134,7 +139,7 @@ def _modbus(server: Server) -> Made:
 
 
 def _shelly(server: Server) -> Made:
-    given: dict[str, Any] = {"driver": "shelly", "host": server.text("host"), **server.who()}
+    given: dict[str, Any] = {"driver": "shelly", "host": server.text("host"), **server.who(), "wait": PATIENCE}
     if given["host"].startswith("https"):
         given["verify"] = False
     ignored = [name for name in ("power", "temperature", "temperatures") if server.get(name) is not None]
@@ -142,7 +147,7 @@ def _shelly(server: Server) -> Made:
 
 
 def _rpimon(server: Server) -> Made:
-    return {"driver": "rpimonitor", **server.place()}, []
+    return {"driver": "rpimonitor", **server.place(), "wait": PATIENCE}, []
 
 
 def _csvftp(server: Server) -> Made:
