@@ -15,6 +15,8 @@ _HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\s]+)(?::(\d{1,5}))?")
 _UNCHECKED: Final = "verify: false as before: whoever stands between sees the password. Leave it out where you can."
 _MODBUS_TYPES: Final = {"MBI": "s16", "MBU": "u16", "MBL": "s32", "MBUL": "u32", "MBF": "f32"}
 _NO_SECRET: Final = ("none", "no-privacy", "")
+_ALONE: Final = ".0"
+"""The end of an OID that is one object, with none below it (RFC 2578 section 7.7)."""
 _BOOLEAN: Final = "boolean"
 _SNMP_KEYS: Final = (
     "community", "username", "auth_protocole", "auth_secret", "privacy_protocole", "privacy_secret",
@@ -108,10 +110,12 @@ def _snmp(server: Server) -> Made:
     oids = []
     for sensor in server.sensors():
         single, more = _sensor(sensor, "oid")
-        oids.append({"oid": _text(sensor.get("oid")), **({"subtree": True} if version == "v2" else {}), **single})
+        oid = _text(sensor.get("oid"))
+        is_walked = version == "v2" and not oid.endswith(_ALONE)
+        oids.append({"oid": oid, **({"subtree": True} if is_walked else {}), **single})
         remarks += more
     if version == "v2":
-        remarks.append("Of each OID all numbers below it are read, as before; without `subtree` it is that one alone.")
+        remarks.append("Of an OID all numbers below it are read, as before; without `subtree` it is that one alone.")
     return {**given, "oids": oids}, remarks
 
 

@@ -180,8 +180,8 @@ def _of_driver(document: Document, place: Place, rest: dict[str, Any], registry:
     config = struct(document, place, rest, plugin.Config)
     if config is None:
         return None
-    host = str(getattr(config, "host", "") or "")
-    port = getattr(config, "port", None)
+    host = str(getattr(config, "host", "") or "").rpartition("://")[2]
+    port = getattr(config, "port", None) or None  # 0: that of the scheme
     line = str(getattr(config, "line", "")).removeprefix("tcp://")
     address = f"{driver}://{host or line}{f':{port}' if isinstance(port, int) and host else ''}"
     return MeterConfig(name=_name(driver, host), driver=driver, options=config, address=address)

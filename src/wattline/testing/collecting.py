@@ -68,7 +68,7 @@ class Collecting:
             lines.seek(self._read)
             whole = lines.read().rpartition(b"\n")[0]
         self._read += len(whole) + 1 if whole else 0
-        self._samples += [_sample(line) for line in whole.splitlines()]
+        self._samples += samples_of(whole)
         return [one for one in self._samples if device in ("", one.device) and metric in ("", one.metric)]
 
     def values(self, device: str, metric: str) -> list[Any]:
@@ -115,9 +115,12 @@ class Collecting:
             raise Unreachable(f"it did not end within {_STOPPING:.0f} s:\n{self.said()}") from error
 
 
-def _sample(line: bytes) -> Sample:
-    said = json.loads(line)
-    return Sample(**{**said, "time": datetime.fromisoformat(said["time"]).timestamp()})
+def samples_of(lines: bytes) -> list[Sample]:
+    """Read lines of standard output."""
+    return [
+        Sample(**{**said, "time": datetime.fromisoformat(said["time"]).timestamp()})
+        for said in map(json.loads, lines.splitlines())
+    ]
 
 
 def ran(program: str, *arguments: str, folder: Path, said: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
