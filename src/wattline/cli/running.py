@@ -13,6 +13,7 @@ import click
 import uvicorn
 
 from wattline.errors import Misconfigured, WattlineError
+from wattline.runtime.discreet import guard_log
 from wattline.runtime.engine import Engine
 
 
@@ -34,6 +35,7 @@ def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
 def log_to_stderr(level: str) -> None:
     """Log to standard error from a level on."""
     logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    guard_log()
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
 
 

@@ -19,6 +19,7 @@ from wattline.errors import Misconfigured
 from wattline.model import Batch, Outage, Run
 from wattline.plugin import Polled, Store, Streamed
 from wattline.runtime.config import PluginConfig, secrets, store_config
+from wattline.runtime.discreet import keep_quiet
 from wattline.runtime.drain import Drain, StoreDrain
 from wattline.runtime.failure import failure
 from wattline.runtime.health import Health, Pulse, Speaking, Waiting
@@ -275,6 +276,7 @@ class Engine:
 
     async def _read(self, source: Source) -> None:
         """Run the loop of a meter; whatever happens in it stays in it."""
+        keep_quiet(hidden(source.meter))
         try:
             if isinstance(source.driver, Polled):
                 await poll(source, source.driver)

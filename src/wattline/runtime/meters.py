@@ -23,7 +23,7 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
-from wattline.core.address import hide_password
+from wattline.core.address import hide_password, spellings
 from wattline.errors import Misconfigured
 from wattline.plugin import Config, Scale, Secret, Url
 from wattline.runtime.document import Document, Place
@@ -209,7 +209,7 @@ def _shown(url: Url, known: Container[str]) -> str:
     text = f"{url.scheme}://{'***@' if url.user else ''}{host}{f':{url.port}' if url.port else ''}"
     text += f"/{url.path}" if url.path else ""
     plain = [f"{key}={value}" for key, value in url.options if key in known]
-    return text + (f"?{'&'.join(plain)}" if plain else "")
+    return hide_password(text + (f"?{'&'.join(plain)}" if plain else ""))
 
 
 def _options(document: Document, place: Place, kind: type[Any], url: Url, beside: dict[str, str]) -> Any:
@@ -265,5 +265,7 @@ def _scale(document: Document, place: Place, factor: float | str) -> Scale:
 
 
 def hidden(meter: MeterConfig) -> frozenset[str]:
-    """Return the texts that no message about a meter may hold."""
-    return frozenset(text for text in secrets(meter.options) if len(text) > 2)
+    """Return the texts that no message about a meter may hold: its secrets, however they are spelled."""
+    user = getattr(meter.options, "user", "")
+    user = user.reveal() if isinstance(user, Secret) else str(user)
+    return frozenset().union(*(spellings(secret, user) for secret in secrets(meter.options) if len(secret) > 2))
