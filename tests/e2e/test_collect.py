@@ -28,8 +28,10 @@ def dummy(name, watts):
     return {"driver": "dummy", "name": name, "device": name, "min": watts, "max": watts, "every": "200ms"}
 
 
-def put(folder, *meters, **more):
-    (folder / "site.yaml").write_text(yaml.safe_dump({"meters": list(meters), **more}))
+def put(folder, *meters):
+    """Write the file whole, as an editor does."""
+    (folder / "site.new").write_text(yaml.safe_dump({"meters": list(meters)}))
+    (folder / "site.new").replace(folder / "site.yaml")
 
 
 def frames(count):
@@ -56,6 +58,11 @@ def test_a_reload_changes_what_changed_a_bad_one_nothing_and_the_end_is_soon(tmp
         seen = len(program.samples("c"))
         program.wait(lambda: len(program.samples("c")) > seen)
         assert len(program.samples("b")) == b
+
+        for n in range(40):  # faster than one of them is done
+            put(tmp_path, dummy("a", 10), dummy("c", 30), *[dummy("e", 50 + n)] * (n % 2))
+            program.signal(signal.SIGHUP)
+        program.wait(lambda: 89.0 in program.values("e", "power_watts"))
 
         program.signal(signal.SIGUSR1)
         program.wait(lambda: "c dummy://dummy: speaking" in program.said())

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 import click
 
-from wattline.cli.collect import Options, Source, start
+from wattline.cli.collect import start
+from wattline.cli.collection import Collection, Source
 from wattline.errors import WattlineError
 from wattline.imports import energyrecorder, kwapi, kwollect, wattmetre
 from wattline.runtime.site import state_directory
@@ -90,7 +91,7 @@ def server_collector(sinks: tuple[str, ...], data: Path | None) -> None:
 
 def _start(program: str, source: Source, sinks: Sequence[str], data: Path | None) -> None:
     """Collect; several of these programs run on one machine, so each has a folder of its own."""
-    start(Options(sources=(source,), sinks=tuple(sinks), data=data, home=state_directory() / program))
+    start(Collection(sources=(source,), sinks=tuple(sinks), data=data, home=state_directory() / program))
 
 
 def _say(idle: Any) -> None:

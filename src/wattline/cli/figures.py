@@ -1,12 +1,26 @@
 """One page, /metrics, for a program that has no API: its own figures and the last values."""
 
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+import asyncio
+import contextlib
+import socket
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from typing import Any, Final
+
+import uvicorn
 
 from wattline.api.exposition import MEDIA_TYPE, page
 from wattline.api.routes.metrics import last_values
+from wattline.cli.patient import Patient
+from wattline.cli.running import Server, listening
+from wattline.errors import Misconfigured
+from wattline.runtime.engine import Engine
 from wattline.runtime.health import Health
 from wattline.runtime.live import Live
+from wattline.runtime.site import split_listen
+from wattline.runtime.ticks import SystemClock
+
+_GRACE: Final = 1
+"""Seconds that a reader has when the program stops."""
 
 Message = MutableMapping[str, Any]
 Application = Callable[
@@ -27,3 +41,30 @@ def figures_page(health: Health, live: Live, clock: Callable[[], int]) -> Applic
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
     return answer
+
+
+async def serve_figures(engine: Engine, listener: socket.socket, stop: asyncio.Event) -> None:
+    """Serve the page until `stop`."""
+    app = figures_page(engine.health, engine.live, SystemClock().now)
+    config = uvicorn.Config(
+        app, http=Patient, ws="none", lifespan="off", log_config=None, timeout_graceful_shutdown=_GRACE
+    )
+    server = Server(config)
+    serving = asyncio.ensure_future(server.serve(sockets=[listener]))
+    await stop.wait()
+    server.should_exit = True
+    await serving
+
+
+@contextlib.contextmanager
+def figures_listener(metrics: str) -> Iterator[socket.socket | None]:
+    """Listen at `HOST:PORT`; nothing is said: None. Raises Misconfigured."""
+    if not metrics:
+        yield None
+        return
+    try:
+        address = split_listen(metrics)
+    except ValueError as error:
+        raise Misconfigured(f"--metrics: {error}") from error
+    with listening(address, metrics, "--metrics") as listener:
+        yield listener
