@@ -59,5 +59,6 @@ def _written(secret: str) -> re.Pattern[str]:
 
 
 def _signs(sign: str) -> str:
+    """Return the pattern of one sign; a blank is also a plus, which may be encoded once more."""
     encoded = "".join(f"%(?:25)*(?i:{octet:02x})" for octet in sign.encode())
-    return rf"(?:\\*{re.escape(sign)}|{encoded}{'|[+]' if sign == ' ' else ''})"
+    return rf"(?:{encoded}|\\*{re.escape(sign)}{'|[+]|%(?:25)*2[Bb]' if sign == ' ' else ''})"
