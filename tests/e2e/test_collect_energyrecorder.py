@@ -30,7 +30,7 @@ from wattline.testing.vendor_pages import VendorPages
 from wattline.testing.web_server import WebServer, json_answer
 
 OID = "1.3.6.1.4.1.99999.1"
-SECONDS = 7
+SECONDS = 6
 SLOW = 1.6
 SNMP_V3 = {"type": "snmp", "host": "127.0.0.1", "version": "v3", "community": "x", "username": "sealed",
            "auth_protocole": "HMAC-SHA-96", "auth_secret": "signature-1", "privacy_protocole": "CFB128-AES-128",
