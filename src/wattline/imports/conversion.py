@@ -6,7 +6,6 @@ left out and told of with its file and line in one sentence, and all others are 
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Final
 
 from msgspec import Struct
@@ -124,20 +123,6 @@ def mapping(document: Document) -> dict[str, Any]:
     if document.faults:
         raise Misconfigured("\n".join(str(fault) for fault in document.faults))
     return dict(document.root or {})
-
-
-def read_text(path: Path, longest: int) -> str:
-    """Return a file as text. Raises Misconfigured: it cannot be read, is no UTF-8, or is longer than that (bytes)."""
-    try:
-        with path.open("rb") as file:
-            raw = file.read(longest + 1)
-        if len(raw) > longest:
-            raise Misconfigured(f"{path} is larger than {longest >> 20} MiB")
-        return raw.decode()
-    except OSError as error:
-        raise Misconfigured(f"{path} cannot be read: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise Misconfigured(f"{path} is no UTF-8 text: byte {error.start} is wrong") from error
 
 
 def _apart(name: str, taken: set[str]) -> str:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from wattline.errors import Misconfigured
-from wattline.imports.conversion import PATIENCE, PATIENT, Conversion, Old, Part, Where, read_text, settle
-from wattline.imports.ini import DEFAULT, Section, read_ini
+from wattline.imports.conversion import PATIENCE, PATIENT, Conversion, Old, Part, Where, settle
+from wattline.imports.ini import DEFAULT, Section, read_ini, text_of
 from wattline.imports.kwapi_drivers import DRIVERS, Wattmeter
 from wattline.imports.literals import literal
 from wattline.runtime.registry import Registry, nearest
@@ -38,7 +38,7 @@ def convert(path: Path, registry: Registry, *, log: str = "") -> Conversion:
     Raises Misconfigured when the file cannot be read.
     """
     old = Old(str(path))
-    sections, odd = read_ini(read_text(path, _LONGEST))
+    sections, odd = read_ini(text_of(path, _LONGEST))
     for line, text in odd:
         old.fault("", text, line)
     old.remarks += ["Read every second on the second; Kwapi slept a second after each reading.", PATIENT]
