@@ -122,7 +122,8 @@ def driver_options(driver, secrets=None):
         return {"version": "3", "priv_password": secrets.one("privacy"), "oids": [{"oid": OID, "unit": "W"}]}
     if driver == "ipmi":
         return {"password": secrets.one("ipmi"), "kg": secrets.one("kg")}
-    return {"mqtt": {"topics": [{"topic": "power/+", "unit": "W"}]}, "nut": {"ups": "rack"}, "csvftp": {"wait": 1}}[driver]
+    topics = [{"topic": "power/+", "unit": "W"}]
+    return {"mqtt": {"topics": topics}, "nut": {"ups": "rack"}, "csvftp": {"wait": 1}}[driver]
 
 
 def let_in(good, passwords):
