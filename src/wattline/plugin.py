@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar, dataclass_
 import msgspec
 from msgspec import Struct
 
-from wattline.core.address import Secret, Url
+from wattline.core.address import Secret, Url, hide_password, secret_options, sounds_secret
 from wattline.core.cells import Cells
 from wattline.core.roster import Roster
 from wattline.core.tally import Tally, tally
@@ -53,6 +53,11 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     Field types are what msgspec decodes, and `Secret` for what nobody may see.
     """
+
+    def __repr__(self) -> str:
+        """Return the options without secrets, those among parameters included."""
+        shown = {name: _shown(getattr(self, name)) for name in self.__struct_fields__}
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
     @classmethod
     def from_url(cls, url: Url) -> Self:
@@ -264,6 +269,12 @@ def nothing_promoted(metrics: Iterable[str], devices: Iterable[str]) -> bool:
     """Say that nobody wants more: what a driver is told where there is no runtime."""
     del metrics, devices
     return False
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: "***" if sounds_secret(str(name)) else one for name, one in value.items()}
+    return hide_password(value) if isinstance(value, str) and any(secret_options(value)) else value
 
 
 def decode_secret(kind: type, value: Any) -> Any:

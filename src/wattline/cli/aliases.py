@@ -1,10 +1,5 @@
-"""Programs of older systems under their old names and with their old command lines: each is `wattline collect`.
+"""The command lines of older systems' programs: each is `wattline collect`. What has no effect here is said once."""
 
-What an old option has no effect on is said once. Kwollect took a password on its command line, where every user of the
-machine sees it: it is not needed here, so the program starts itself again without it, under the same process id.
-"""
-
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -12,12 +7,12 @@ from typing import Any, Final
 
 import click
 
-from wattline.cli.collect import Options, Source, start
+from wattline.cli.collect import start
+from wattline.cli.collection import Collection, Source
 from wattline.errors import WattlineError
 from wattline.imports import energyrecorder, kwapi, kwollect, wattmetre
 from wattline.runtime.site import state_directory
 
-_SECRET: Final = "db_password"  # noqa: S105 - the name of an option
 _KWAPI: Final = "/etc/kwapi/drivers.conf"
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 _LOGGING: Final = ("log-file", "log-dir", "log-config", "log-format", "log-date-format", "syslog-log-facility")
@@ -47,29 +42,30 @@ def _named(options: Mapping[str, Any]) -> Callable[[Callable[..., None]], Callab
 @click.command("kwapi-drivers")
 @click.option("--config-file", "files", type=_file, multiple=True, help=f"drivers.conf.  [default: {_KWAPI}]")
 @click.option("--config-dir", default="", help="Has no effect: wattmeters stand in the first file.")
-@click.option("-d", "--debug", is_flag=True, help="As `debug` in the file.")
-@click.option("-v", "--verbose", is_flag=True, help="As `verbose` in the file.")
+@click.option("-d", "--debug", is_flag=True, help="As `debug = true` in the file.")
+@click.option("-v", "--verbose", is_flag=True, help="As `verbose = true` in the file.")
 @click.option("--use-syslog", is_flag=True, help="Has no effect.")
 @_into
-@click.pass_context
-def _kwapi(
-    ctx: click.Context, /, files: tuple[Path, ...], sinks: tuple[str, ...], data: Path | None, **idle: Any
+def kwapi_drivers(
+    files: tuple[Path, ...], sinks: tuple[str, ...], data: Path | None, *, debug: bool, verbose: bool, **idle: Any
 ) -> None:
     """Kwapi's drivers, by `wattline collect --kwapi`."""
-    _say(name for name, value in idle.items() if value and name not in ("debug", "verbose"))
-    path = files[0] if files else Path(_KWAPI)
-    _start("kwapi-drivers", lambda registry: kwapi.convert(path, registry), sinks, data)
+    _say(name for name, value in idle.items() if value)
+    path, log = files[0] if files else Path(_KWAPI), "debug" if debug else "info" if verbose else ""
+    _start("kwapi-drivers", lambda registry: kwapi.convert(path, registry, log=log), sinks, data)
 
 
 for _option in _LOGGING:
-    _kwapi.params.append(click.Option([f"--{_option}"], default="", help="Has no effect: the log goes to stderr."))
+    kwapi_drivers.params.append(
+        click.Option([f"--{_option}"], default="", help="Has no effect: the log goes to stderr.")
+    )
 
 
 @click.command("kwollector")
 @click.argument("conf", type=_file, required=False)
 @_named(kwollect.OPTIONS)
 @_into
-def _kwollector(conf: Path | None, sinks: tuple[str, ...], data: Path | None, **given: str) -> None:
+def kwollector(conf: Path | None, sinks: tuple[str, ...], data: Path | None, **given: str) -> None:
     """Kwollect's collector, by `wattline collect --kwollect`."""
     _say(name for name, value in given.items() if value and name not in ("metrics_dir", "log_level"))
     _start("kwollector", lambda registry: kwollect.convert(conf, registry, given), sinks, data)
@@ -79,7 +75,7 @@ def _kwollector(conf: Path | None, sinks: tuple[str, ...], data: Path | None, **
 @click.argument("conf", type=_file, required=False)
 @_named(wattmetre.OPTIONS)
 @_into
-def _wattmetre(conf: Path | None, sinks: tuple[str, ...], data: Path | None, **given: str) -> None:
+def kwollector_wattmetre(conf: Path | None, sinks: tuple[str, ...], data: Path | None, **given: str) -> None:
     """Kwollect's wattmeter on standard input, by `wattline collect --wattmetre`."""
     _say(name for name, value in given.items() if value and name.startswith("db_"))
     _start("kwollector-wattmetre", lambda registry: wattmetre.convert(conf, registry, given), sinks, data)
@@ -87,37 +83,15 @@ def _wattmetre(conf: Path | None, sinks: tuple[str, ...], data: Path | None, **g
 
 @click.command("server-collector")
 @_into
-def _collector(sinks: tuple[str, ...], data: Path | None) -> None:
+def server_collector(sinks: tuple[str, ...], data: Path | None) -> None:
     """Energyrecorder's collector, by `wattline collect --energyrecorder conf/collector-settings.yaml`."""
     path = Path(energyrecorder.SETTINGS)
     _start("server-collector", lambda registry: energyrecorder.convert(path, registry), sinks, data)
 
 
-def kwapi_drivers() -> None:
-    """Be `kwapi-drivers`."""
-    _main(_kwapi)
-
-
-def kwollector() -> None:
-    """Be `kwollector`."""
-    _without_password()
-    _main(_kwollector)
-
-
-def kwollector_wattmetre() -> None:
-    """Be `kwollector-wattmetre`."""
-    _without_password()
-    _main(_wattmetre)
-
-
-def server_collector() -> None:
-    """Be `server-collector`."""
-    _main(_collector)
-
-
 def _start(program: str, source: Source, sinks: Sequence[str], data: Path | None) -> None:
     """Collect; several of these programs run on one machine, so each has a folder of its own."""
-    start(Options(sources=(source,), sinks=tuple(sinks), data=data, home=state_directory() / program))
+    start(Collection(sources=(source,), sinks=tuple(sinks), data=data, home=state_directory() / program))
 
 
 def _say(idle: Any) -> None:
@@ -127,33 +101,10 @@ def _say(idle: Any) -> None:
         )
 
 
-def _main(command: click.Command) -> None:
+def main(command: click.Command) -> None:
+    """Run one of these; an error raised on purpose becomes one line on standard error and exit status 1."""
     try:
         command.main(standalone_mode=True)
     except WattlineError as error:
         click.echo(f"{command.name}: {error}", err=True)
         sys.exit(1)
-
-
-def _without_password() -> None:
-    """Start again without a password on the command line, if there is one."""
-    clean = without_password(sys.orig_argv)
-    if len(clean) < len(sys.orig_argv):
-        click.echo(
-            "A password on a command line is seen by all users: it is not needed here, and was taken away.", err=True
-        )
-        os.execv(sys.executable, clean)  # noqa: S606 - this very program
-
-
-def without_password(words: Sequence[str]) -> list[str]:
-    """Return a command line without `--db_password` and its value."""
-    clean: list[str] = []
-    is_value = False
-    for word in words:
-        if is_value:
-            is_value = False
-        elif word == f"--{_SECRET}":
-            is_value = True
-        elif not word.startswith(f"--{_SECRET}="):
-            clean.append(word)
-    return clean

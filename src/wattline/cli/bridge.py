@@ -9,12 +9,10 @@ from typing import Any, Final
 import click
 import uvicorn
 
-from wattline.cli.running import listening
+from wattline.cli.running import listening_at
 from wattline.cli.server import Server
 from wattline.cli.store import opened, with_data
-from wattline.errors import Misconfigured
 from wattline.plugin import Store
-from wattline.runtime.site import split_listen
 from wattline.runtime.ticks import SystemClock
 
 _GRACE: Final = 2
@@ -47,11 +45,7 @@ def redfish(directory: Path, listen: str, devices: tuple[str, ...]) -> None:
       wattline bridge redfish --data /var/lib/wattline --listen 0.0.0.0:8889
       wattline read 'redfish://127.0.0.1:8889/?tls=false'
     """  # noqa: D301 - click wants the character itself
-    try:
-        address = split_listen(listen)
-    except ValueError as error:
-        raise Misconfigured(f"--listen: {error}") from error
-    with listening(address, listen, "--listen") as listener, opened(directory, is_new=None) as (runner, store):
+    with listening_at(listen, "--listen") as listener, opened(directory, is_new=None) as (runner, store):
         runner.run(_serve(store, listener, listen, devices))
 
 

@@ -246,9 +246,11 @@ async def _discover(plan: Plan, harvest: Harvest) -> None:
     from wattline.discovery.pace import Pace
     from wattline.discovery.reading import Reader, read_all
     from wattline.discovery.scan import scan
+    from wattline.runtime.discreet import guard_log
     from wattline.runtime.registry import Registry
     from wattline.runtime.ticks import SystemClock
 
+    guard_log()
     pace = Pace(plan.rate)
     looks = _looks(plan, pace)
     reader = Reader(Registry.installed(), SystemClock(), pace, user=plan.user, password=plan.password)

@@ -98,10 +98,12 @@ def _chosen(file: Path | None, names: Sequence[str]) -> "list[MeterConfig]":
 def _watched(meters: "Sequence[MeterConfig]", seconds: float) -> "list[Observed]":
     """Watch meters; an interruption ends it early, and what was seen counts."""
     from wattline.doctor.watch import Watch, watch
+    from wattline.runtime.discreet import guard_log
     from wattline.runtime.registry import Registry
     from wattline.runtime.ticks import SystemClock
 
     registry, clock = Registry.installed(), SystemClock()
+    guard_log()
     watches: list[Watch] = [Watch(meter, registry, clock) for meter in meters]
     with _bar(f"watching {counted(len(watches), 'meter')}", int(seconds)) as second:
         try:

@@ -40,8 +40,8 @@ def figures_page(health: Health, live: Live, clock: Callable[[], int]) -> Applic
     return answer
 
 
-async def serve(engine: Engine, listener: socket.socket, stop: asyncio.Event) -> None:
-    """Serve the page until the program stops."""
+async def serve_figures(engine: Engine, listener: socket.socket, stop: asyncio.Event) -> None:
+    """Serve the page until `stop`."""
     app = figures_page(engine.health, engine.live, SystemClock().now)
     config = uvicorn.Config(
         app, http=Patient, ws="none", lifespan="off", log_config=None, timeout_graceful_shutdown=_GRACE

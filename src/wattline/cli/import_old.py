@@ -56,6 +56,7 @@ def import_old(system: str, file: Path, output: Path | None) -> None:
 def _write(path: Path, text: str) -> None:
     try:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _PRIVATE), "w") as file:
+            os.fchmod(file.fileno(), _PRIVATE)  # of a file that was there before as well
             file.write(text)
     except OSError as error:
         raise Unreachable(f"{path} cannot be written: {error.strerror}") from error

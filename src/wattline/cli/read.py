@@ -20,6 +20,9 @@ from wattline.core.address import hide_password
 from wattline.errors import Unreachable, WattlineError
 from wattline.plugin import Driver, Frame, Kind, Polled, Streamed
 from wattline.runtime.config import meter_from_url
+from wattline.runtime.discreet import guard_log, keep_quiet
+from wattline.runtime.failure import scrub
+from wattline.runtime.meters import hidden
 from wattline.runtime.registry import Registry
 from wattline.runtime.ticks import Clock, SystemClock
 
@@ -83,6 +86,8 @@ def read(url: str, as_json: bool, timeout: float) -> None:
 async def _ask(text: str, patience: float) -> Answer:
     registry = Registry.installed()
     meter = meter_from_url(text, registry)
+    guard_log()
+    keep_quiet(hidden(meter))
     driver = registry.driver(meter.driver)(meter.options)
     clock = SystemClock()
     try:
@@ -93,6 +98,8 @@ async def _ask(text: str, patience: float) -> Answer:
             latency = (clock.monotonic() - began) / 1e9
     except TimeoutError as error:
         raise Unreachable(f"no answer within {patience:g} s") from error
+    except WattlineError as error:
+        raise Unreachable(scrub(str(error), hidden(meter))) from error
     finally:
         await driver.close()
     return Answer(

@@ -16,7 +16,9 @@ import click
 
 from wattline.cli.calm import Calm
 from wattline.errors import Misconfigured, WattlineError
+from wattline.runtime.discreet import guard_log
 from wattline.runtime.engine import Engine
+from wattline.runtime.site import split_listen
 
 _THREADS: Final = 64
 """Most threads for what blocks; they are started when there is work for them."""
@@ -65,6 +67,7 @@ def log_to_stderr(level: str) -> None:
     logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     for handler in logging.getLogger().handlers:
         handler.addFilter(Calm())
+    guard_log()
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
 
 
@@ -96,6 +99,17 @@ def listening(address: tuple[str, int], said: str, option: str) -> Iterator[sock
     except (OSError, UnicodeError) as error:  # a name that no resolver takes is the latter
         why = getattr(error, "strerror", None) or error
         raise Misconfigured(f"cannot listen on {said}: {why}; choose with {option}") from error
+
+
+@contextlib.contextmanager
+def listening_at(text: str, option: str) -> Iterator[socket.socket]:
+    """Bind a TCP socket at `HOST:PORT`, as an option says. Raises Misconfigured."""
+    try:
+        address = split_listen(text)
+    except ValueError as error:
+        raise Misconfigured(f"{option}: {error}") from error
+    with listening(address, text, option) as listener:
+        yield listener
 
 
 def _leaves(group: BaseExceptionGroup[WattlineError]) -> Iterator[WattlineError]:

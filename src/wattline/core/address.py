@@ -5,7 +5,9 @@ text as written after decoding. An address never prints its password.
 """
 
 import re
-from urllib.parse import parse_qsl, unquote, urlsplit
+from base64 import b64encode
+from collections.abc import Iterator
+from urllib.parse import parse_qsl, unquote, unquote_plus, urlsplit
 
 from msgspec import Struct
 
@@ -13,7 +15,8 @@ from wattline.errors import Misconfigured
 
 _PORT_MAX = 65_535
 _AUTHORITY_END = re.compile("[/?#]")
-_SECRET_OPTION = re.compile(r"([?&][^=&#]*(?:password|secret|token|community)[^=&#]*=)[^&#]*", re.IGNORECASE)
+_SECRET_NAME = re.compile(r"pass|pwd|secret|token|community|key$|^kg$|auth_?key", re.IGNORECASE)
+_OPTION = re.compile(r"([?&])([^=&#?]*)=([^&#]*)")
 _SCHEME = re.compile(r"[A-Za-z_][A-Za-z0-9_+.-]*")  # RFC 3986 section 3.1, and the underscores of driver names
 
 
@@ -88,19 +91,43 @@ class Url(Struct, frozen=True):
         )
 
 
+def sounds_secret(name: str) -> bool:
+    """Say whether the value of an option or a parameter is a secret by its name: `password`, `token`, `apikey` ..."""
+    return bool(_SECRET_NAME.search(name))
+
+
+def secret_options(text: str) -> Iterator[str]:
+    """Yield the values of options of an address or a path whose names sound secret, decoded."""
+    yield from (unquote_plus(value) for _, name, value in _OPTION.findall(text) if value and sounds_secret(name))
+
+
+def spellings(secret: str, user: str = "") -> frozenset[str]:
+    """Return a secret in the ways in which it travels, and so comes back in answers: as it is, and in the base64 of
+    basic authentication (without the padding).
+    """
+    return frozenset(
+        {secret, *(b64encode(text.encode()).decode().rstrip("=") for text in (secret, f"{user}:{secret}"))}
+    )
+
+
 def hide_password(text: str) -> str:
     """Return an address without its secrets: what stands before its `@` (communities are secrets as well), and the
-    values of options whose names say password, secret, token or community.
+    values of options whose names sound secret.
     """
     early = _hides_early(text)
-    scheme, colon, rest = _SECRET_OPTION.sub(r"\1***", text).partition("://")
+    scheme, colon, rest = _OPTION.sub(_hidden_option, text).partition("://")
     authority, slash, path = (rest, "", "") if early else rest.partition("/")
     _, at, host = authority.rpartition("@")
     return f"{scheme}{colon}{'***@' if at else ''}{host}{slash}{path}"
 
 
+def _hidden_option(option: re.Match[str]) -> str:
+    mark, name, _ = option.groups()
+    return f"{mark}{name}=***" if sounds_secret(name) else option[0]
+
+
 def _hides_early(text: str) -> bool:
     """Say whether what looks like a host may be the beginning of a password with a `/`, `?` or `#` in it."""
-    _, colon, rest = _SECRET_OPTION.sub(r"\1***", text).partition("://")
+    _, colon, rest = _OPTION.sub(_hidden_option, text).partition("://")
     authority = _AUTHORITY_END.split(rest, maxsplit=1)[0]
     return bool(colon) and "@" in rest and "@" not in authority

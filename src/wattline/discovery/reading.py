@@ -17,6 +17,7 @@ from wattline.discovery.pace import Pace
 from wattline.discovery.words import phrase
 from wattline.errors import Denied, Malformed, Misconfigured, WattlineError
 from wattline.plugin import Driver, Frame, Kind, Polled, Unit
+from wattline.runtime.discreet import keep_quiet
 from wattline.runtime.document import Document
 from wattline.runtime.failure import scrub
 from wattline.runtime.meters import hidden, meter
@@ -63,6 +64,7 @@ class Reader:
         try:
             config = self._config(one)
             secret = hidden(config)
+            keep_quiet(secret)
             driver = self._registry.driver(config.driver)(config.options)
             async with asyncio.timeout(PATIENCE):
                 await driver.open()

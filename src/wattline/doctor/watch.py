@@ -9,6 +9,7 @@ import numpy as np
 from wattline.doctor.observed import Gathering, Observed
 from wattline.errors import Denied, Gone, Malformed, Misconfigured, Unreachable, WattlineError
 from wattline.plugin import Driver, Polled, Streamed
+from wattline.runtime.discreet import keep_quiet
 from wattline.runtime.failure import scrub
 from wattline.runtime.meters import hidden
 from wattline.runtime.registry import Registry
@@ -49,6 +50,7 @@ class Watch:
 
     async def run(self, seconds: float) -> None:
         """Watch for `seconds`, no longer than opening and one answer may last beyond them."""
+        keep_quiet(self._secrets)
         until = self._clock.monotonic() + round(seconds * NANOSECONDS)
         driver = self._registry.driver(self._meter.driver)(self._meter.options)
         while self._left(until) > 0:

@@ -6,7 +6,6 @@ left out and told of with its file and line in one sentence, and all others are 
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Final
 
 from msgspec import Struct
@@ -20,6 +19,10 @@ from wattline.runtime.registry import Registry
 
 _EVERY: Final = 1.0
 """Seconds between two polls where neither the old file nor its program says; every converter says."""
+PATIENCE: Final = 10
+"""Seconds that one poll may last, and that a page is waited for. The older programs gave a meter that is slower than
+its period the time it takes, and so its values came; the default here is the period."""
+PATIENT: Final = f"timeout: {PATIENCE}s lets a meter be slower than its period, as before; ticks missed are counted."
 _ROW: Final = re.compile(r"(\w+)\[(\d+)\]\.?(.*)", re.DOTALL)
 
 
@@ -120,20 +123,6 @@ def mapping(document: Document) -> dict[str, Any]:
     if document.faults:
         raise Misconfigured("\n".join(str(fault) for fault in document.faults))
     return dict(document.root or {})
-
-
-def read_text(path: Path, longest: int) -> str:
-    """Return a file as text. Raises Misconfigured: it cannot be read, is no UTF-8, or is longer than that (bytes)."""
-    try:
-        with path.open("rb") as file:
-            raw = file.read(longest + 1)
-        if len(raw) > longest:
-            raise Misconfigured(f"{path} is larger than {longest >> 20} MiB")
-        return raw.decode()
-    except OSError as error:
-        raise Misconfigured(f"{path} cannot be read: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise Misconfigured(f"{path} is no UTF-8 text: byte {error.start} is wrong") from error
 
 
 def _apart(name: str, taken: set[str]) -> str:

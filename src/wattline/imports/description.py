@@ -85,6 +85,9 @@ def _address(url: Any) -> dict[str, Any]:
         raise Misconfigured(f"url: a port lies between 1 and {_PORT_MAX}")
     if not match["host"] and scheme not in SHOWN_ONLY:
         raise Misconfigured("url names no host")
+    if match["who"] is None and "@" in path:
+        # `u:12/3@host/x`: host and port may be the beginning of a password, which must not be looked up or shown.
+        raise Misconfigured("url: before its @ write / as %2F, and where no user is meant, @ as %40")
     user, _, password = (match["who"] or "").partition(":")
     fragment = ""
     if scheme in ("http", "https"):

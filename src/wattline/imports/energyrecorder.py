@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from wattline.core.address import hide_password
 from wattline.errors import Misconfigured
-from wattline.imports.conversion import Conversion, Old, Part, Where, mapping, settle
+from wattline.imports.conversion import PATIENCE, PATIENT, Conversion, Old, Part, Where, mapping, settle
 from wattline.imports.energyrecorder_types import TYPES, Server
 from wattline.runtime.document import Document
 from wattline.runtime.registry import Registry, nearest
@@ -30,7 +30,7 @@ def convert(path: Path, registry: Registry) -> Conversion:
     old = Old(str(path))
     document = Document.read(path)
     root = mapping(document)
-    old.remarks.append("Times are those of each reading; whole seconds are not rounded to, and 0 W is kept.")
+    old.remarks += ["Times are those of each reading; whole seconds are not rounded to, and 0 W is kept.", PATIENT]
     _destination(old, root)
     pods = root.get("PODS")
     if not isinstance(pods, list):
@@ -78,7 +78,7 @@ def _pod(old: Old, document: Document, i: int, pod: Any) -> None:
                 old.remarks.append(f"{place} ({server.get('id')}) is not active; left out.")
                 continue
             given, more = _server(server)
-            given |= {"every": every, "labels": {"environment": str(environment)}}
+            given |= {"every": every, "timeout": f"{PATIENCE}s", "labels": {"environment": str(environment)}}
             rows = next((key for key in ("oids", "registers") if key in given), "")
             lines = [document.lines.get(("PODS", i, "servers", n, "sensors", k), line)
                      for k in range(len(given.get(rows, ())))]  # fmt: skip

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from wattline.errors import Misconfigured
+from wattline.imports.conversion import PATIENCE
 from wattline.imports.meaning import of_unit
 
 Made = tuple[dict[str, Any], list[str]]
@@ -14,6 +15,8 @@ _HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\s]+)(?::(\d{1,5}))?")
 _UNCHECKED: Final = "verify: false as before: whoever stands between sees the password. Leave it out where you can."
 _MODBUS_TYPES: Final = {"MBI": "s16", "MBU": "u16", "MBL": "s32", "MBUL": "u32", "MBF": "f32"}
 _NO_SECRET: Final = ("none", "no-privacy", "")
+_ALONE: Final = ".0"
+"""The end of an OID that is one object, with none below it (RFC 2578 section 7.7)."""
 _BOOLEAN: Final = "boolean"
 _SNMP_KEYS: Final = (
     "community", "username", "auth_protocole", "auth_secret", "privacy_protocole", "privacy_secret",
@@ -67,7 +70,8 @@ class Server:
 
 def _page(driver: str) -> Callable[[Server], Made]:
     def make(server: Server) -> Made:
-        return {"driver": driver, **server.place(), **server.who(), "verify": False}, [_UNCHECKED]
+        given = {"driver": driver, **server.place(), **server.who(), "verify": False, "wait": PATIENCE}
+        return given, [_UNCHECKED]
 
     return make
 
@@ -75,7 +79,10 @@ def _page(driver: str) -> Callable[[Server], Made]:
 def _ipmi(server: Server) -> Made:
     host, _, bridge = server.text("host").partition(":")
     remarks = ["IPMI is spoken by the program itself; DCMI power, or the sensors that its maker has for the whole."]
-    return {"driver": "ipmi", "host": host, **server.who(), **({"bridge": bridge} if bridge else {})}, remarks
+    given: dict[str, Any] = {"driver": "ipmi", "host": host, **server.who(), **({"bridge": bridge} if bridge else {})}
+    if server.get("port") is not None:  # the old program knew none
+        given["port"] = _number(server, "port")
+    return given, remarks
 
 
 def _redfish(server: Server) -> Made:
@@ -103,10 +110,12 @@ def _snmp(server: Server) -> Made:
     oids = []
     for sensor in server.sensors():
         single, more = _sensor(sensor, "oid")
-        oids.append({"oid": _text(sensor.get("oid")), **({"subtree": True} if version == "v2" else {}), **single})
+        oid = _text(sensor.get("oid"))
+        is_walked = version == "v2" and not oid.endswith(_ALONE)
+        oids.append({"oid": oid, **({"subtree": True} if is_walked else {}), **single})
         remarks += more
     if version == "v2":
-        remarks.append("Of each OID all numbers below it are read, as before; without `subtree` it is that one alone.")
+        remarks.append("Of an OID all numbers below it are read, as before; without `subtree` it is that one alone.")
     return {**given, "oids": oids}, remarks
 
 
@@ -134,7 +143,7 @@ def _modbus(server: Server) -> Made:
 
 
 def _shelly(server: Server) -> Made:
-    given: dict[str, Any] = {"driver": "shelly", "host": server.text("host"), **server.who()}
+    given: dict[str, Any] = {"driver": "shelly", "host": server.text("host"), **server.who(), "wait": PATIENCE}
     if given["host"].startswith("https"):
         given["verify"] = False
     ignored = [name for name in ("power", "temperature", "temperatures") if server.get(name) is not None]
@@ -142,7 +151,7 @@ def _shelly(server: Server) -> Made:
 
 
 def _rpimon(server: Server) -> Made:
-    return {"driver": "rpimonitor", **server.place()}, []
+    return {"driver": "rpimonitor", **server.place(), "wait": PATIENCE}, []
 
 
 def _csvftp(server: Server) -> Made:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from wattline.imports.conversion import Old, Part
+from wattline.imports.conversion import PATIENCE, Old, Part
 from wattline.imports.description import Description
 from wattline.imports.meaning import of_name
 from wattline.model import ALIAS
@@ -45,7 +45,7 @@ def grouped(old: Old, descriptions: Group) -> Iterator[Part]:
             name = f"{first.device}/{first.name}"
         elif len(periods[first.scheme, first.host]) > 1:
             name += f"-{_seconds(first.every)}"
-        whole: dict[str, Any] = {"name": name, "every": _seconds(first.every), **given}
+        whole: dict[str, Any] = {"name": name, "every": _seconds(first.every), "timeout": f"{PATIENCE}s", **given}
         if odd := _odd_labels(first):
             whole["labels"] = odd
         if first.optional:

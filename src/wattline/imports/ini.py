@@ -4,9 +4,12 @@ Each section and each value knows its line. A line that is none of these is told
 """
 
 import re
+from pathlib import Path
 from typing import Final
 
 from msgspec import Struct
+
+from wattline.errors import Misconfigured
 
 _HEADER: Final = re.compile(r"\[([^\]]*)\]\s*(?:[#;].*)?")
 _ENTRY: Final = re.compile(r"([^\s=:#;\[][^=:]*?)\s*[=:]\s*(.*)", re.DOTALL)
@@ -32,6 +35,20 @@ class Section(Struct):
     def last(self, name: str) -> Value | None:
         """Return the value that counts: the last one."""
         return self.values[name][-1] if name in self.values else None
+
+
+def text_of(path: Path, longest: int) -> str:
+    """Return a file as text. Raises Misconfigured: it cannot be read, is no UTF-8, or is longer than that (bytes)."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(longest + 1)
+        if len(raw) > longest:
+            raise Misconfigured(f"{path} is larger than {longest >> 20} MiB")
+        return raw.decode()
+    except OSError as error:
+        raise Misconfigured(f"{path} cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise Misconfigured(f"{path} is no UTF-8 text: byte {error.start} is wrong") from error
 
 
 def read_ini(text: str) -> tuple[list[Section], list[tuple[int, str]]]:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from wattline.errors import Misconfigured
-from wattline.imports.conversion import Conversion, Old, Part, Where, read_text, settle
-from wattline.imports.ini import DEFAULT, Section, read_ini
+from wattline.imports.conversion import PATIENCE, PATIENT, Conversion, Old, Part, Where, settle
+from wattline.imports.ini import DEFAULT, Section, read_ini, text_of
 from wattline.imports.kwapi_drivers import DRIVERS, Wattmeter
 from wattline.imports.literals import literal
 from wattline.runtime.registry import Registry, nearest
@@ -33,13 +33,16 @@ _IDLE: Final = {
 """Options that have no effect here, and why."""
 
 
-def convert(path: Path, registry: Registry) -> Conversion:
-    """Read a file. Raises Misconfigured when it cannot be read."""
+def convert(path: Path, registry: Registry, *, log: str = "") -> Conversion:
+    """Read a file; `log`, if it is given, is the level that the command line asks for.
+
+    Raises Misconfigured when the file cannot be read.
+    """
     old = Old(str(path))
-    sections, odd = read_ini(read_text(path, _LONGEST))
+    sections, odd = read_ini(text_of(path, _LONGEST))
     for line, text in odd:
         old.fault("", text, line)
-    old.remarks.append("Read every second on the second; Kwapi slept a second after each reading.")
+    old.remarks += ["Read every second on the second; Kwapi slept a second after each reading.", PATIENT]
     for section in sections:
         if section.name == DEFAULT:
             _options(old, section)
@@ -47,23 +50,28 @@ def convert(path: Path, registry: Registry) -> Conversion:
             old.remarks.append(f"[{section.name}] is of kwapi-api and no wattmeter; left out.")
         else:
             _wattmeter(old, section)
+    old.root |= {"log": log} if log else {}
     return settle(SYSTEM, old, registry)
 
 
 def _options(old: Old, section: Section) -> None:
+    old.root["log"] = "debug" if _flag(section, "debug") else "info" if _flag(section, "verbose", "true") else "warning"
     for name in section.values:
         value = section.last(name)
         assert value is not None
         if name in ("verbose", "debug"):
-            if value.text.lower() in ("true", "1", "yes", "on"):
-                old.root["log"] = "debug" if name == "debug" or old.root.get("log") == "debug" else "info"
-        elif name == "metering_secret":
+            continue
+        if name == "metering_secret":
             told = " It is the documented default, with which anybody signs: choose another before you use it again."
             said = value.text.strip().lower()
             old.remarks.append(f"metering_secret signed what went to the bus; left out.{told * (said == _DANGEROUS)}")
         else:
             old.remarks.append(f"{name}: {_IDLE.get(name, 'has no effect here')}; left out.")
-    old.root.setdefault("log", "warning")
+
+
+def _flag(section: Section, name: str, otherwise: str = "") -> bool:
+    value = section.last(name)
+    return (value.text if value else otherwise).lower() in ("true", "1", "yes", "on")
 
 
 def _wattmeter(old: Old, section: Section) -> None:
@@ -74,7 +82,9 @@ def _wattmeter(old: Old, section: Section) -> None:
         unknown = [name for name in section.values if name not in _KEYS]
         remarks = [f"{name} is no key of a wattmeter; left out." for name in unknown]
         for given, more in DRIVERS[meter.driver](meter):
-            old.parts.append(Part(given, Where(place, line, old.file), (*remarks, *more)))
+            old.parts.append(
+                Part({**given, "timeout": f"{PATIENCE}s"}, Where(place, line, old.file), (*remarks, *more))
+            )
             remarks = []
     except Misconfigured as error:
         old.fault(place, str(error), line)

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from wattline.errors import Misconfigured
+from wattline.imports.conversion import PATIENCE
 from wattline.imports.meaning import of_unit
 from wattline.model import ALIAS
 
@@ -91,7 +92,8 @@ def _ipmi(meter: Wattmeter) -> Iterator[Made]:
         remarks.append(
             f"interface {said['interface']!r}: IPMI 2.0 (lanplus) is spoken, which the controller must know."
         )
-    left = meter.left("host", "username", "password", "sensor", "interface")
+    options |= _port(said)
+    left = meter.left("host", "port", "username", "password", "sensor", "interface")
     yield meter.one("ipmi", meter.first, options), [*remarks, *meter.renamed(), *meter.alone(), *left]
 
 
@@ -104,12 +106,12 @@ def _snmp(meter: Wattmeter) -> Iterator[Made]:
         {"user": str(_needed(said, "user"))} if version == "3" else {"community": str(said.get("community", "public"))}
     )
     yield _outlets(meter, {"version": version, **who}, str(_needed(said, "oid")),
-                   meter.left("protocol", "community", "user", "ip", "oid", "resolution"))  # fmt: skip
+                   meter.left("protocol", "community", "user", "ip", "port", "oid", "resolution"))  # fmt: skip
 
 
 def _eaton(meter: Wattmeter) -> Iterator[Made]:
     who = {"version": "3", "user": str(_needed(meter.parameters, "user"))}
-    yield _outlets(meter, who, EATON, ["The old driver Eaton, as an SNMP table.", *meter.left("ip", "user")])
+    yield _outlets(meter, who, EATON, ["The old driver Eaton, as an SNMP table.", *meter.left("ip", "port", "user")])
 
 
 def _outlets(meter: Wattmeter, who: Mapping[str, Any], oid: str, remarks: list[str]) -> Made:
@@ -120,8 +122,9 @@ def _outlets(meter: Wattmeter, who: Mapping[str, Any], oid: str, remarks: list[s
         more.append("Outlets of one name are added up.")
     if meter.aliases:
         more.append(f"probes_names: {meter.aliases} are not kept; name devices with `devices`.")
-    made = {"name": meter.title, "driver": "snmp", "host": str(_needed(meter.parameters, "ip")),
-            "every": meter.parameters.get("resolution", "1s"), **who, "tables": [table]}  # fmt: skip
+    said = meter.parameters
+    made = {"name": meter.title, "driver": "snmp", "host": str(_needed(said, "ip")), **_port(said),
+            "every": said.get("resolution", "1s"), **who, "tables": [table]}  # fmt: skip
     return made, [*remarks, *more]
 
 
@@ -142,6 +145,7 @@ def _json_url(meter: Wattmeter) -> Iterator[Made]:
     made |= {"port": port} if port else {}
     made |= {"path": (url.path or "/") + (f"?{url.query}" if url.query else "")}
     made |= {"tls": True, "verify": False} if url.scheme == "https" else {}
+    made["wait"] = PATIENCE
     made |= {"user": url.username, "password": url.password or ""} if url.username else {}
     remark = "Every host of the page is a device; probes no longer choose among them."
     yield made, [remark, *meter.renamed(), *meter.left("url")]
@@ -152,6 +156,11 @@ DRIVERS: Final[Mapping[str, Callable[[Wattmeter], Iterator[Made]]]] = {
     "wattsup": _wattsup, "json_url": _json_url,
 }  # fmt: skip
 """By the small letters of the class, which were the module's name."""
+
+
+def _port(said: Mapping[str, Any]) -> dict[str, Any]:
+    """Return another port than the protocol's own: Kwapi knew none, and a meter behind a gateway may have one."""
+    return {"port": said["port"]} if "port" in said else {}
 
 
 def _needed(said: Mapping[str, Any], name: str) -> Any:

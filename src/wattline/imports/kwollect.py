@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from wattline.errors import Misconfigured
-from wattline.imports.conversion import Conversion, Old, Where, mapping, settle
+from wattline.imports.conversion import PATIENT, Conversion, Old, Where, mapping, settle
 from wattline.imports.description import SHOWN_ONLY, Description, describe
 from wattline.imports.groups import grouped
 from wattline.runtime.document import Document
@@ -40,6 +40,7 @@ def convert(path: Path | None, registry: Registry, given: Mapping[str, Any] | No
     old.remarks += [
         f"Its descriptions are those of {folder}; what is asked of one host at one period is one meter here.",
         "Each metric has its own period (Kwollect read all of a host at the shortest).",
+        PATIENT,
     ]
     old.parts += grouped(old, _read(old, folder))
     return settle(SYSTEM, old, registry)

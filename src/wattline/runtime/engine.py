@@ -19,6 +19,7 @@ from wattline.errors import Misconfigured
 from wattline.model import Batch, Outage, Run
 from wattline.plugin import Polled, Store, Streamed
 from wattline.runtime.config import PluginConfig, secrets, store_config
+from wattline.runtime.discreet import keep_quiet
 from wattline.runtime.drain import Drain, StoreDrain
 from wattline.runtime.failure import failure
 from wattline.runtime.health import Health, Pulse, Speaking, Waiting
@@ -83,6 +84,8 @@ class Engine:
         self.promotions = Promotions(site.data / FILE, self.clock.now)
         self._heeded: Wishes | None = None
         self._readers: dict[str, Reader] = {}
+        self._changing = asyncio.Lock()
+        """Held while readers come and go: whoever waits for one to end must find the others as they were."""
         self._sinks: dict[str, tuple[PluginConfig, SpooledDrain, asyncio.Task[None] | None]] = {}
         self._drain = StoreDrain(
             self.store,
@@ -158,6 +161,10 @@ class Engine:
             raise Misconfigured(f"{', '.join(stuck)} cannot change while the program runs; start it again")
         for sink in site.sinks:
             self._registry.sink(sink.driver)
+        async with self._changing:
+            await self._change(site)
+
+    async def _change(self, site: Site) -> None:
         await self._change_sinks(site.sinks)
         wanted = {meter.name: meter for meter in site.meters}
         gone = [one for one in self._readers.values() if wanted.get(one.meter.name) != one.meter or not one.reading]
@@ -236,6 +243,10 @@ class Engine:
 
     async def _heed(self) -> None:
         """Begin to read the optional meters that are wanted now, and let go of those that are not any more."""
+        async with self._changing:
+            await self._heed_wishes()
+
+    async def _heed_wishes(self) -> None:
         self._heeded = self.promotions.wishes
         self._around = replace(self._around, past=Past())  # a meter that nobody wanted left no hole
         for one in [one for one in self._readers.values() if one.meter.optional]:
@@ -275,6 +286,7 @@ class Engine:
 
     async def _read(self, source: Source) -> None:
         """Run the loop of a meter; whatever happens in it stays in it."""
+        keep_quiet(hidden(source.meter))
         try:
             if isinstance(source.driver, Polled):
                 await poll(source, source.driver)

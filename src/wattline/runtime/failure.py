@@ -1,6 +1,8 @@
 """What a failure of a meter or a sink means, in words that hold no secret."""
 
+import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -42,7 +44,21 @@ def failure(error: BaseException, secrets: Iterable[str], *, timeout: float = 0.
 
 
 def scrub(text: str, secrets: Iterable[str]) -> str:
-    """Return a text with every secret in it replaced: libraries put addresses, and so credentials, into messages."""
+    """Return a text with every secret in it replaced, percent-encoded (also twice) or not: libraries put addresses, and
+    so credentials, into messages, and servers say again what they were sent.
+    """
     for secret in sorted(secrets, key=len, reverse=True):
-        text = text.replace(secret, "***")
+        text = _written(secret).sub("***", text)
     return text
+
+
+@lru_cache(maxsize=4096)
+def _written(secret: str) -> re.Pattern[str]:
+    """Return what finds a secret however its signs are encoded, each by itself (RFC 3986 section 2.1), or escaped."""
+    return re.compile("".join(sign if sign.isascii() and sign.isalnum() else _signs(sign) for sign in secret))
+
+
+def _signs(sign: str) -> str:
+    """Return the pattern of one sign; a blank is also a plus, which may be encoded once more."""
+    encoded = "".join(f"%(?:25)*(?i:{octet:02x})" for octet in sign.encode())
+    return rf"(?:{encoded}|\\*{re.escape(sign)}{'|[+]|%(?:25)*2[Bb]' if sign == ' ' else ''})"

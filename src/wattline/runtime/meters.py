@@ -23,7 +23,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from wattline.core.address import hide_password
+from wattline.core.address import hide_password, spellings
 from wattline.errors import Misconfigured
 from wattline.plugin import Config, Scale, Secret, Url
 from wattline.runtime.document import Document, Place
@@ -189,8 +189,8 @@ def _of_driver(document: Document, place: Place, rest: dict[str, Any], registry:
     config = struct(document, place, rest, plugin.Config)
     if config is None:
         return None
-    host = str(getattr(config, "host", "") or "")
-    port = getattr(config, "port", None)
+    host = str(getattr(config, "host", "") or "").rpartition("://")[2]
+    port = getattr(config, "port", None) or None  # 0: that of the scheme
     line = str(getattr(config, "line", "")).removeprefix("tcp://")
     address = f"{driver}://{host or line}{f':{port}' if isinstance(port, int) and host else ''}"
     return MeterConfig(name=_name(driver, host), driver=driver, options=config, address=address)
@@ -218,7 +218,7 @@ def _shown(url: Url, known: Container[str]) -> str:
     text = f"{url.scheme}://{'***@' if url.user else ''}{host}{f':{url.port}' if url.port else ''}"
     text += f"/{url.path}" if url.path else ""
     plain = [f"{key}={value}" for key, value in url.options if key in known]
-    return text + (f"?{'&'.join(plain)}" if plain else "")
+    return hide_password(text + (f"?{'&'.join(plain)}" if plain else ""))
 
 
 def _options(document: Document, place: Place, kind: type[Any], url: Url, beside: dict[str, str]) -> Any:
@@ -274,5 +274,7 @@ def _scale(document: Document, place: Place, factor: float | str) -> Scale:
 
 
 def hidden(meter: MeterConfig) -> frozenset[str]:
-    """Return the texts that no message about a meter may hold."""
-    return frozenset(text for text in secrets(meter.options) if len(text) > 2)
+    """Return the texts that no message about a meter may hold: its secrets, however they are spelled."""
+    user = getattr(meter.options, "user", "")
+    user = user.reveal() if isinstance(user, Secret) else str(user)
+    return frozenset().union(*(spellings(secret, user) for secret in secrets(meter.options) if len(secret) > 2))

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 from msgspec import Struct, field
 
+from wattline.core.address import secret_options, sounds_secret
 from wattline.plugin import Config, Point, Scale, Secret
 from wattline.runtime.shape import FOREVER, Duration
 from wattline.units import IDENTITY
@@ -180,13 +181,19 @@ def split_listen(text: str) -> tuple[str, int]:
 
 
 def secrets(options: Any) -> frozenset[str]:
-    """Return the texts of all secrets in a plugin's options, however deep: to be hidden from messages."""
+    """Return the texts of all secrets in a plugin's options, however deep: to be hidden from messages.
+
+    Secret are also parameters whose names sound so, in a mapping or in the text of an address.
+    """
     if isinstance(options, Secret):
         return frozenset({options.reveal()} if options else ())
+    if isinstance(options, str):
+        return frozenset(secret_options(options))
     if isinstance(options, Struct):
         return frozenset().union(*(secrets(value) for value in msgspec.structs.astuple(options)))
     if isinstance(options, dict):
-        return frozenset().union(*(secrets(value) for value in options.values()))
+        named = {value for name, value in options.items() if isinstance(value, str) and sounds_secret(str(name))}
+        return frozenset(named).union(*(secrets(value) for value in options.values()))
     if isinstance(options, list | tuple | set | frozenset):
         return frozenset().union(*(secrets(value) for value in options))
     return frozenset()

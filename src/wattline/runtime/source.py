@@ -132,7 +132,8 @@ class Source:
         silence = self.pulse.state
         now = self.around.clock.now()
         if self.pulse.answered(now, newest, seconds) and isinstance(silence, Silent):
-            log.info("%s speaks again after %.0f s", self.name, max(0, now - silence.since) / NANOSECONDS)
+            # As loud as its silence was: who reads warnings alone is told the end as well.
+            log.warning("%s speaks again after %.0f s", self.name, max(0, now - silence.since) / NANOSECONDS)
 
     def stored(self, batch: Batch) -> None:
         """Take the store's word that a batch of this source is safe."""

@@ -9,6 +9,7 @@ async with VendorPages(watts=182) as bmc:
 """
 
 import base64
+import ssl
 from collections.abc import Awaitable, Callable
 from typing import Final
 from urllib.parse import parse_qs
@@ -30,8 +31,15 @@ WELCOME: Final = "p&ss=w%rd +"
 class VendorPages(WebServer):
     """Answers `user` and `password`; `logins`, `logouts` and `sessions` (open now) tell what was done."""
 
-    def __init__(self, *, watts: float = 182, user: str = "reader", password: str = WELCOME) -> None:
-        super().__init__(self._turn)
+    def __init__(
+        self,
+        *,
+        watts: float = 182,
+        user: str = "reader",
+        password: str = WELCOME,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        super().__init__(self._turn, tls=tls)
         self.watts = watts
         self.user, self.password = user, password
         self.logins = self.logouts = self.refusals = 0

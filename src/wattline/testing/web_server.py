@@ -5,6 +5,7 @@ async with WebServer(lambda request: json_answer({"watt": 230})) as server:
     assert server.asked == ["GET /"]
 """
 
+import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any, Self
 
@@ -17,21 +18,23 @@ Answer = Callable[[web.BaseRequest], web.StreamResponse | Awaitable[web.StreamRe
 class WebServer:
     """Serves every method and path by one function; `answer` may be changed while it runs."""
 
-    def __init__(self, answer: Answer, *, host: str = "127.0.0.1", port: int = 0) -> None:
-        self.answer, self.host = answer, host
+    def __init__(
+        self, answer: Answer, *, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None
+    ) -> None:
+        self.answer, self.host, self._tls = answer, host, tls
         self.asked: list[str] = []
         """Method and path with its query of every request, in order."""
         self.port = port
 
     @property
     def address(self) -> str:
-        """Where it is: `http://HOST:PORT`."""
-        return f"http://{self.host}:{self.port}"
+        """Where it is: `http://HOST:PORT`, or https."""
+        return f"http{'s' if self._tls else ''}://{self.host}:{self.port}"
 
     async def __aenter__(self) -> Self:
         runner = web.ServerRunner(web.Server(self._respond), access_log=None, shutdown_timeout=1)
         await runner.setup()
-        site = web.TCPSite(runner, self.host, self.port)
+        site = web.TCPSite(runner, self.host, self.port, ssl_context=self._tls)
         await site.start()
         self._runner, self.port = runner, runner.addresses[0][1]
         return self

@@ -1,7 +1,8 @@
 """Series whose samples bring their own time, grouped by who shares one.
 
 What has one time in the first page where it stands is taken for one answer of one thing behind the page (a container, a
-device behind a gateway), and stays one layout. A sample that stands on the page again with its old time is told once.
+device behind a gateway), and stays one layout. A sample that stands on the page again with its old time is told once;
+a series may stand there with several times.
 """
 
 from collections.abc import Sequence
@@ -23,12 +24,12 @@ class Cohorts:
         self._meaning = meaning
         self._rosters: list[Roster[Key]] = []
         self._cohort: dict[Key, int] = {}
-        self._told: dict[Key, int] = {}
+        self._told: dict[Key, set[int]] = {}
 
     def frames(self, samples: Sequence[Stamped]) -> list[Frame]:
         """Return a frame for each time of each cohort, the new ones alone, ascending by time."""
         self._forget(samples)
-        fresh = [sample for sample in samples if self._told.get(sample.key) != sample.time]
+        fresh = [sample for sample in samples if sample.time not in self._told.get(sample.key, ())]
         self._admit(fresh)
         groups: dict[tuple[int, int], list[Stamped]] = {}
         for sample in fresh:
@@ -39,7 +40,10 @@ class Cohorts:
             values = np.array([self._meaning.scale(sample.key).base(sample.value) for sample in group])
             layout, row, present = self._rosters[cohort].frame(time, keys, values)
             frames.append(Frame(layout, row, time, None if present.all() else present))
-            self._told.update((key, time) for key in keys)
+        told: dict[Key, set[int]] = {}
+        for sample in samples:
+            told.setdefault(sample.key, set()).add(sample.time)
+        self._told |= told
         return frames
 
     def _forget(self, samples: Sequence[Stamped]) -> None:

@@ -9,6 +9,7 @@ which Kwollect writes into a label, differs from sample to sample and is no part
 
 import re
 from decimal import Decimal
+from itertools import chain
 from typing import Final
 
 import numpy as np
@@ -18,7 +19,7 @@ from wattline.wire.exposition import Key, Page, Stamped
 NAME: Final = "_metric_id"
 TIME: Final = "_timestamp"
 ORIGIN: Final = "_metric_origin"
-_SECONDS: Final = re.compile(r"\s*(\d{1,10}(?:\.\d{1,18})?)\s*")
+_SECONDS: Final = re.compile(r"\s*(\d{1,10}(?:\.\d{0,18})?(?:[eE]\+?\d{1,2})?)\s*")
 _MICRO: Final = 10**6
 _LATEST: Final = 9_200_000_000  # int64 nanoseconds end in 2262
 
@@ -37,26 +38,34 @@ class Custom:
         self._known: dict[Key, tuple[Key, int | None] | None] = {}
 
     def named(self, page: Page) -> Page:
-        """Return a page whose lines of the family have their own names; those with a time of their own are stamped."""
-        if not any(key.name == self._name for key in page.keys):
+        """Return a page whose lines of the family have their own names; those with a time of their own are stamped.
+
+        Of lines that say the same, however they write it, the first holds.
+        """
+        own = [sample for sample in page.stamped if sample.key.name == self._name]
+        if not own and not any(key.name == self._name for key in page.keys):
             self._known.clear()
             return page
         known, self._known = self._known, {}
         keys: dict[Key, float] = {}
-        stamped = list(page.stamped)
-        for key, value in zip(page.keys, page.values.tolist(), strict=True):
-            if key.name != self._name:
-                keys[key] = value
-                continue
-            self._known[key] = meant = known[key] if key in known else self._meant(key)
-            if meant is None:
-                continue
-            named, time = meant
+        stamped = {(key, time): value for key, time, value in page.stamped if key.name != self._name}
+        untimed = ((key, None, value) for key, value in zip(page.keys, page.values.tolist(), strict=True))
+        for key, behind, value in chain(untimed, own):
+            named, time = key, behind
+            if key.name == self._name:
+                self._known[key] = meant = known[key] if key in known else self._meant(key)
+                if meant is None:
+                    continue
+                named, time = meant[0], behind if meant[1] is None else meant[1]
             if time is None:
                 keys.setdefault(named, value)
             else:
-                stamped.append(Stamped(named, time, value))
-        return page._replace(keys=list(keys), values=np.array(list(keys.values())), stamped=stamped)
+                stamped.setdefault((named, time), value)
+        return page._replace(
+            keys=list(keys),
+            values=np.array(list(keys.values())),
+            stamped=[Stamped(key, time, value) for (key, time), value in stamped.items()],
+        )
 
     def _meant(self, key: Key) -> tuple[Key, int | None] | None:
         """Return what a line is and when it was; None: its time is none."""
