@@ -10,6 +10,7 @@ import enum
 import math
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
+from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct
@@ -54,13 +55,14 @@ class Scale(Struct, frozen=True):
         if self.den <= 0 or self.num == 0:
             raise Misconfigured(f"a scale of {self.num}/{self.den} cannot be inverted")
 
-    @classmethod
-    def of(cls, factor: Fraction | float | str) -> "Scale":
+    @staticmethod
+    def of(factor: Fraction | float | str) -> "Scale":
         """Return the scale of a factor; text and floats are read as the decimal they print as."""
-        exact = Fraction(str(factor)) if isinstance(factor, float) else Fraction(factor)
-        return cls(exact.numerator, exact.denominator)
+        return _scale(factor)
 
     def __mul__(self, other: "Scale") -> "Scale":
+        if other.num == other.den:
+            return self
         return Scale.of(Fraction(self.num * other.num, self.den * other.den))
 
     def base(self, count: str | float) -> float:
@@ -87,6 +89,12 @@ class Scale(Struct, frozen=True):
         return round(Fraction(value) * self.den / self.num)
 
 
+@lru_cache(maxsize=1024, typed=True)  # 0.1 is not the Fraction that it equals
+def _scale(factor: Fraction | float | str) -> Scale:
+    exact = Fraction(str(factor)) if isinstance(factor, float) else Fraction(factor)
+    return Scale(exact.numerator, exact.denominator)
+
+
 IDENTITY: Final = Scale()
 
 _PREFIXES: Final = {
@@ -109,6 +117,7 @@ _WHOLE: Final = {
 }  # fmt: skip
 
 
+@lru_cache(maxsize=1024)
 def parse_unit(text: str) -> tuple[Unit, Scale]:
     """Read a unit such as `W`, `kWh`, `dA` or `%` as its base unit and the scale into it.
 

@@ -11,7 +11,7 @@ from wattline.errors import Malformed, Unreachable
 from wattline.testing.replay import Fault, ReplayAgent
 from wattline.wire import ber
 from wattline.wire.snmp import WINDOW, Agent, Community, Poll, User, reading, text
-from wattline.wire.snmp_session import is_message
+from wattline.wire.snmp_sealed import is_message
 
 ROOT = "1.3.6.1.4.1.99999"
 OIDS = [f"{ROOT}.{i}" for i in range(1, 41)]
@@ -24,9 +24,20 @@ def replay(**options):
     return agent
 
 
+AGENTS = []
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    while AGENTS:
+        AGENTS.pop().close()
+
+
 async def connected(server, *, version=2, wait=0.2, tries=2, community="public"):
     agent = Agent("127.0.0.1", server.port, Community(community, version), wait=wait, tries=tries)
     await agent.connect()
+    AGENTS.append(agent)
     return agent
 
 

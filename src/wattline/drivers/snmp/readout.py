@@ -14,7 +14,8 @@ import numpy as np
 
 from wattline.drivers.snmp.plan import Cell, Plan
 from wattline.plugin import Frame, Layout, Mask, Values
-from wattline.wire.snmp import Value, text
+from wattline.wire.ber import Value
+from wattline.wire.snmp import text
 
 _EXACT: Final = 2.0**53
 _INTEGERS: Final = {int}
