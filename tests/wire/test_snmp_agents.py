@@ -152,6 +152,14 @@ async def test_a_walk_gives_indices_in_order(version):
         assert set(server.requests) == ({0xA1} if version == 1 else {0xA5})
 
 
+async def test_a_walk_passes_over_rows_without_a_value():
+    async with replay() as server:
+        server.objects = {arcs: value if arcs[-1] % 2 else (5, b"") for arcs, value in server.objects.items()}
+        for version in (1, 2):
+            found = await (await connected(server, version=version)).walk(ROOT)
+            assert list(found) == [str(i) for i in range(1, 41, 2)]
+
+
 async def test_a_walk_in_a_circle_ends():
     async with replay() as server:
         agent = await connected(server)

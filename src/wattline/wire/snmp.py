@@ -163,7 +163,8 @@ class Agent:
             if arcs <= last or not oid.startswith(f"{root}."):
                 raise Malformed(f"{self.name} walks in a circle at {oid}")
             last = arcs
-            found[oid[len(root) + 1 :]] = value
+            if value is not None:  # a UPS of one phase tells of the other two like that
+                found[oid[len(root) + 1 :]] = value
         raise Malformed(f"{self.name} has more than {LONGEST_TABLE} rows below {root}")
 
     async def first(self, root: str) -> Value:
