@@ -192,5 +192,5 @@ def _overridden(device: Device, known: DeviceConfig) -> Device:
 
 def _times(given: int | Times | None, now: int, n: int) -> Times:
     if given is None:
-        return np.full(n, now, np.int64)
+        return np.array([now] * n, np.int64)  # n is 1 nearly always, and np.full dear
     return np.array(given, np.int64, ndmin=1)

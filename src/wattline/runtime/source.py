@@ -113,7 +113,7 @@ class Source:
             self.pulse.devices = tuple(self._dresser.devices)
         measures, last = self.around.measures, self.pulse.last
         measures.polls.add()
-        newest = max((int(batch.time[-1]) for batch in batches), default=middle)
+        newest = max([batch.time.item(-1) for batch in batches], default=middle)
         if last is not None and newest < last and not stepped:
             measures.late.add()
             newest = last
@@ -121,7 +121,7 @@ class Source:
             before = self._before(batches) if self._holes.first else None
             if holes := self._holes.spoke(newest, missed=missed, stepped=stepped, before=before):
                 self.around.onward.note(outages=holes)
-            measures.samples.add(sum(batch.size for batch in batches))
+            measures.samples.add(sum([batch.size for batch in batches]))
             if self._receipts is not None:
                 self._receipts.expect(frames, batches)
             self.around.onward.give(batches)
