@@ -21,6 +21,7 @@ PARTS: Final = {
     "sweep": "processes of this host",
     "polls": "SNMP, polled to stored",
     "wattmeters": "a wattmeter of 42 ports",
+    "crowd": "SNMP agents by the thousand",
     "kwollector": "collecting beside kwollector",
     "bmcs": "IPMI, polled to stored",
     "durable": "the store",
