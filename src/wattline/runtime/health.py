@@ -7,6 +7,7 @@ The loop of a meter owns its `Pulse`; everybody else reads `Health`. One second'
 thousand additions to a ring of latencies: percentiles are computed when somebody asks.
 """
 
+from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
@@ -70,7 +71,7 @@ class Ring:
     __slots__ = ("_at", "_count", "_kept")
 
     def __init__(self) -> None:
-        self._kept = [0.0] * WINDOW
+        self._kept = array("f", bytes(4 * WINDOW))  # a list of floats would be most of what a meter takes
         self._at = 0
         self._count = 0
 
