@@ -11,6 +11,7 @@ import math
 import re
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
+from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct
@@ -65,26 +66,18 @@ class Scale(Struct, frozen=True):
         if max(abs(self.num), self.den) > _LARGEST:
             raise Misconfigured("a scale of such numbers is none that can be kept: they have more than 64 bits")
 
-    @classmethod
-    def of(cls, factor: Fraction | float | str) -> "Scale":
+    @staticmethod
+    def of(factor: Fraction | float | str) -> "Scale":
         """Return the scale of a factor; text and floats are read as the decimal they print as.
 
         What needs more than 64 bits is kept as the nearest that does not, 1 in 10^16 beside it at most. Raises
         Misconfigured: it is 0, or so large or small that there is none.
         """
-        text = str(factor) if isinstance(factor, float | str) else ""
-        if len(text) > _MOST_DIGITS or _HUGE.search(text):  # to write out 1e999999999 would take for ever
-            raise Misconfigured(f"a scale of {text[:40]} is none that can be kept")
-        whole = Fraction(text) if isinstance(factor, float | str) else Fraction(factor)
-        if max(abs(whole.numerator), whole.denominator) > _LARGEST:
-            finest = int(_LARGEST / max(Fraction(1), abs(whole)))
-            near = whole.limit_denominator(finest) if finest else Fraction(0)
-            if abs(near / whole - 1) > _CLOSE:
-                raise Misconfigured(f"a scale of {str(factor)[:40]} is none that can be kept")
-            whole = near
-        return cls(whole.numerator, whole.denominator)
+        return _scale(factor)
 
     def __mul__(self, other: "Scale") -> "Scale":
+        if other.num == other.den:
+            return self
         return Scale.of(Fraction(self.num * other.num, self.den * other.den))
 
     def base(self, count: str | float) -> float:
@@ -105,6 +98,21 @@ class Scale(Struct, frozen=True):
     def count(self, value: float) -> int:
         """Return the device's own integer behind a value that `base` made."""
         return round(Fraction(value) * self.den / self.num)
+
+
+@lru_cache(maxsize=1024, typed=True)  # 0.1 is not the Fraction that it equals
+def _scale(factor: Fraction | float | str) -> Scale:
+    text = str(factor) if isinstance(factor, float | str) else ""
+    if len(text) > _MOST_DIGITS or _HUGE.search(text):  # to write out 1e999999999 would take for ever
+        raise Misconfigured(f"a scale of {text[:40]} is none that can be kept")
+    whole = Fraction(text) if isinstance(factor, float | str) else Fraction(factor)
+    if max(abs(whole.numerator), whole.denominator) > _LARGEST:
+        finest = int(_LARGEST / max(Fraction(1), abs(whole)))
+        near = whole.limit_denominator(finest) if finest else Fraction(0)
+        if abs(near / whole - 1) > _CLOSE:
+            raise Misconfigured(f"a scale of {str(factor)[:40]} is none that can be kept")
+        whole = near
+    return Scale(whole.numerator, whole.denominator)
 
 
 IDENTITY: Final = Scale()
@@ -142,6 +150,7 @@ _WHOLE: Final = {
 }  # fmt: skip
 
 
+@lru_cache(maxsize=1024)
 def parse_unit(text: str) -> tuple[Unit, Scale]:
     """Read a unit such as `W`, `kWh`, `dA` or `%` as its base unit and the scale into it.
 

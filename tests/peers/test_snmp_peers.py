@@ -1,5 +1,6 @@
 """SNMP against Debian's snmpd: in every version and security level, what we read is what snmpget prints."""
 
+import asyncio
 import re
 
 import msgspec
@@ -74,8 +75,19 @@ async def read_url(text, now=NOW):
         await driver.close()
 
 
+OPENED = []
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    while OPENED:
+        asyncio.run(OPENED.pop().close())
+
+
 async def read_block(**given):
     driver = Snmp(msgspec.convert(given, SnmpConfig, dec_hook=decode_secret))
+    OPENED.append(driver)
     await driver.open()
     return driver
 

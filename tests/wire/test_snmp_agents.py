@@ -11,7 +11,7 @@ from wattline.errors import Malformed, Unreachable
 from wattline.testing.replay import Fault, ReplayAgent
 from wattline.wire import ber
 from wattline.wire.snmp import WINDOW, Agent, Community, Poll, User, reading, text
-from wattline.wire.snmp_session import is_message
+from wattline.wire.snmp_sealed import is_message
 
 ROOT = "1.3.6.1.4.1.99999"
 OIDS = [f"{ROOT}.{i}" for i in range(1, 41)]
@@ -24,9 +24,20 @@ def replay(**options):
     return agent
 
 
+AGENTS = []
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    while AGENTS:
+        AGENTS.pop().close()
+
+
 async def connected(server, *, version=2, wait=0.2, tries=2, community="public"):
     agent = Agent("127.0.0.1", server.port, Community(community, version), wait=wait, tries=tries)
     await agent.connect()
+    AGENTS.append(agent)
     return agent
 
 
@@ -139,6 +150,14 @@ async def test_a_walk_gives_indices_in_order(version):
         assert list(await agent.walk(ROOT)) == [str(i) for i in range(1, 41)]
         assert await agent.walk(f"{ROOT}.88") == {}
         assert set(server.requests) == ({0xA1} if version == 1 else {0xA5})
+
+
+async def test_a_walk_passes_over_rows_without_a_value():
+    async with replay() as server:
+        server.objects = {arcs: value if arcs[-1] % 2 else (5, b"") for arcs, value in server.objects.items()}
+        for version in (1, 2):
+            found = await (await connected(server, version=version)).walk(ROOT)
+            assert list(found) == [str(i) for i in range(1, 41, 2)]
 
 
 async def test_a_walk_in_a_circle_ends():

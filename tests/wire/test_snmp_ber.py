@@ -25,7 +25,7 @@ def test_a_request_turned_into_a_response_is_read(version, request, oids):
     message = ber.get_request(version, b"public", request, oids)
     at = message.index(b"public") + 6
     response = ber.read_response(message[:at] + b"\xa2" + message[at + 1 :])
-    assert response == ber.Response(request, 0, 0, dict.fromkeys(oids, ber.Tag.NULL))
+    assert response == ber.Response(request, 0, 0, dict.fromkeys(oids, ber.Tag.NULL), dict.fromkeys(oids))
 
 
 @given(st.binary(max_size=200))

@@ -10,15 +10,18 @@ from wattline.wire.exposition import Parser
 _ROUNDS: Final = 20
 
 
-def page(cpus: int = 64) -> str:
-    """Return a page of about 1,100 lines: counters by CPU and mode, plain gauges, escaped labels, comments."""
+def page(cpus: int = 64, step: int = 0) -> str:
+    """Return a page of about 1,100 lines: counters by CPU and mode, plain gauges, escaped labels, comments.
+
+    The counters count on with each `step`.
+    """
     modes = ("idle", "iowait", "irq", "nice", "softirq", "steal", "system", "user")
     lines = [
         "# HELP node_cpu_seconds_total Seconds the CPUs spent in each mode.",
         "# TYPE node_cpu_seconds_total counter",
     ]
     lines += [
-        f'node_cpu_seconds_total{{cpu="{cpu}",mode="{mode}"}} {cpu * 1234.5 + i / 7:.2f}'
+        f'node_cpu_seconds_total{{cpu="{cpu}",mode="{mode}"}} {cpu * 1234.5 + i / 7 + step:.2f}'
         for cpu in range(cpus)
         for i, mode in enumerate(modes)
     ]

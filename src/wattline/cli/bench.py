@@ -21,6 +21,8 @@ PARTS: Final = {
     "sweep": "processes of this host",
     "polls": "SNMP, polled to stored",
     "wattmeters": "a wattmeter of 42 ports",
+    "crowd": "SNMP agents by the thousand",
+    "kwollector": "collecting beside kwollector",
     "bmcs": "IPMI, polled to stored",
     "durable": "the store",
     "answers": "answers of the API",
@@ -33,9 +35,9 @@ def bench(parts: tuple[str, ...]) -> None:
     """Measure Wattline against its peers on this machine, and print one table.
 
     Figures are CPU seconds or times of interleaved runs, medians; machines differ, so read the ratios. PARTS are
-    pages, sweep, polls, bmcs, wattmeters, durable, answers; without any, all of them. The peers are net-snmp,
-    snmp_exporter, ipmitool, FreeIPMI, pyghmi, PostgreSQL, psutil and prometheus_client; a part whose peer is not
-    installed says so.
+    pages, sweep, polls, wattmeters, crowd, kwollector, bmcs, durable, answers; without any, all of them. The peers are
+    net-snmp, snmp_exporter, kwollector (installed from PyPI), ipmitool, FreeIPMI, pyghmi, PostgreSQL, psutil and
+    prometheus_client; a part whose peer is not to be had says so.
 
     \b
     Examples:

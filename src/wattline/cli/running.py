@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import resource
@@ -24,6 +25,8 @@ _THREADS: Final = 64
 """Most threads for what blocks; they are started when there is work for them."""
 _DESCRIPTORS: Final = 65_536
 """Descriptors that are asked for: each meter may keep a connection."""
+_YOUNG: Final = 50_000
+"""Objects that are made before the collector looks at them: most are the second's batches, which the commit frees."""
 
 
 def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -34,6 +37,7 @@ def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
     faults: list[str] = []
     _take_standard_descriptors()
     _allow_connections()
+    gc.set_threshold(_YOUNG)
     try:
         with _runner() as runner:
             # Names are looked up in threads: those that no name server answers for must not hold up all others.

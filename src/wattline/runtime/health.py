@@ -74,7 +74,7 @@ class Ring:
     __slots__ = ("_at", "_count", "_kept")
 
     def __init__(self) -> None:
-        self._kept = array("d", bytes(8 * WINDOW))
+        self._kept = array("f", bytes(4 * WINDOW))  # a list of floats would be most of what a meter takes
         self._at = 0
         self._count = 0
 

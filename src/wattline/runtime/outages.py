@@ -3,8 +3,9 @@
     spoke ──failed──▶ a hole begins, without an end ──spoke──▶ it ends
     spoke ── ticks missed, clock stepped, program away ──▶ spoke: a hole that is known when it is over
 
-A hole begins with the last good sample and ends with the next one. What an earlier life of the program left open goes
-on here; what it was not there to read is `poller down`.
+A hole begins with the last good sample and ends with the next one. Where ticks are missed before every sample, it is
+one hole from the first to the last of them, so that a program that cannot keep up does not spend its time on saying so.
+What an earlier life of the program left open goes on here; what it was not there to read is `poller down`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -52,6 +53,8 @@ class Holes:
         self._since = since
         self._open = left_open
         self._last: int | None = None
+        self._overrun: Outage | None = None
+        self._missed = 0
         self.first = True
         """Nothing was read in this life yet."""
 
@@ -65,7 +68,7 @@ class Holes:
         if self._open is not None:
             return ()
         self._open = Outage(self._meter, self._since if self._last is None else self._last, None, cause, detail)
-        return (self._open,)
+        return (*self._kept_up(), self._open)
 
     def spoke(
         self, time: int, *, missed: int = 0, stepped: bool = False, before: int | None = None, usual: int | None = None
@@ -76,19 +79,38 @@ class Holes:
         earlier life was, and counts for the first sample alone; `usual` is how often (ns) a meter speaks on its own.
         """
         known = self._away(before, time) if self.first and before is not None else []
+        if not missed or stepped:
+            known += self._kept_up()
         if self._open is not None:
             known.append(replace(self._open, end=max(time, self._open.start)))
         elif self._last is not None and time > self._last:
             if stepped:
                 known.append(Outage(self._meter, self._last, time, Cause.CLOCK_STEP))
             elif missed:
-                ticks = f"{missed} tick{'s' if missed > 1 else ''} missed"
-                known.append(Outage(self._meter, self._last, time, Cause.OVERRUN, ticks))
+                known += self._fell_behind(self._last, time, missed)
             elif usual is not None and (silence := time - self._last) > max(GAP_PERIODS * usual, LEAST_GAP):
                 said = f"nothing was said for {silence / NANOSECONDS:.0f} s"
                 known.append(Outage(self._meter, self._last, time, Cause.TIMEOUT, said))
         self._open, self._last, self.first = None, time, False
         return known
+
+    def _fell_behind(self, last: int, time: int, missed: int) -> list[Outage]:
+        """Note ticks that were missed between two samples: a hole, and at the second one in a row that it lasts."""
+        self._missed += missed
+        if self._overrun is None:
+            self._overrun = Outage(self._meter, last, time, Cause.OVERRUN, _ticks(missed))
+        elif self._overrun.end is None:
+            return []
+        else:
+            self._overrun = replace(self._overrun, end=None, detail="ticks are missed before every sample")
+        return [self._overrun]
+
+    def _kept_up(self) -> list[Outage]:
+        """End an overrun with the last sample before which ticks were missed."""
+        overrun, missed, self._overrun, self._missed = self._overrun, self._missed, None, 0
+        if overrun is None or overrun.end is not None:
+            return []
+        return [replace(overrun, end=self._last, detail=_ticks(missed))]
 
     def _away(self, before: int, time: int) -> list[Outage]:
         """Return the hole while the program was away, unless one that was open then goes on."""
@@ -101,4 +123,8 @@ class Holes:
         """Close what is open, because the meter is not to be read any more."""
         closed = () if self._open is None else (replace(self._open, end=max(now, self._open.start)),)
         self._open = None
-        return closed
+        return (*self._kept_up(), *closed)
+
+
+def _ticks(missed: int) -> str:
+    return f"{missed} tick{'s' if missed > 1 else ''} missed"

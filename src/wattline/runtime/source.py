@@ -115,7 +115,7 @@ class Source:
             self.pulse.devices = tuple(self._dresser.devices)
         measures, last = self.around.measures, self.pulse.last
         measures.polls.add()
-        newest = max((int(batch.time[-1]) for batch in batches), default=middle)
+        newest = max([batch.time.item(-1) for batch in batches], default=middle)
         if last is not None and newest < last and not stepped:
             measures.late.add()
             newest = last
@@ -124,7 +124,7 @@ class Source:
             usual = None if self._polled else _usual(batches)
             if holes := self._holes.spoke(newest, missed=missed, stepped=stepped, before=before, usual=usual):
                 self.around.onward.note(outages=holes)
-            measures.samples.add(sum(batch.size for batch in batches))
+            measures.samples.add(sum([batch.size for batch in batches]))
             if self._receipts is not None:
                 self._receipts.expect(frames, batches)
             self.around.onward.give(batches)

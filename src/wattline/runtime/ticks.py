@@ -21,7 +21,7 @@ from wattline.units import NANOSECONDS
 
 STEP: Final = 100_000_000
 """Nanoseconds by which the wall clock must leave the monotonic one to have stepped."""
-SLOT: Final = 20_000_000
+SLOT: Final = 50_000_000
 """Nanoseconds between two phases; ..."""
 _FEWEST_SLOTS: Final = 10
 """... where a period has fewer, a phase may be any."""

@@ -1,25 +1,20 @@
-"""One SNMP agent: v1, v2c and v3 over UDP, with the retries, the window and the plain errors that gufo-snmp lacks.
+"""One SNMP agent: v1, v2c and v3 over UDP, with a window, walks and plain errors.
 
-What had to be known of gufo-snmp 0.13, each seen by trying:
+v1 and v2c are ours (`snmp_plain`), v3 is gufo-snmp's (`snmp_sealed`). Seen at agents and networks:
 
-- It wants an IP address, and it allows one request in flight for each session. Nothing is asked twice.
-- A refused PDU (`tooBig`, `noSuchName`, `genErr`) looks like an answer without values; so does an answer in which every
-  object is missing. `Poll` finds out which by halving.
+- A refused PDU (`tooBig`, `noSuchName`, `genErr`) looks here like an answer without values; so does an answer in which
+  every object is missing. `Poll` finds out which by halving.
 - A wrong community and a wrong privacy password are silence; a wrong user or authentication password is an error.
 - After an agent's restart a v3 session is silent for ever (engine boots and time, RFC 3414 section 3.2): a new
   `connect` mends it, and `refresh` keeps it fresh where polls are more than 150 s apart (the time window there).
-- Garbage may make its parser panic, which arrives as a `BaseException`; here it is Malformed like any other garbage,
-  and most of it never gets there (`snmp_session`).
-- So is an object that is no such thing, as an OID without an arc, which arrives as a `RuntimeError`.
-- Opaque floats arrive as their bytes (`reading` decodes them).
+- Opaque floats are octets (`reading` decodes them).
 """
 
 import asyncio
 import re
-import secrets
 import socket
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final, TypeVar, cast
+from typing import Final, TypeVar
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import gufo.snmp as gufo
@@ -27,11 +22,9 @@ import numpy as np
 from msgspec import Struct
 
 from wattline.errors import Denied, Malformed, Unreachable, WattlineError
-from wattline.wire import ber
-from wattline.wire.snmp_session import Session
-
-Value = int | float | str | bytes | None
-"""What an agent says: numbers, OIDs and addresses as text, octets as bytes."""
+from wattline.wire.ber import Value
+from wattline.wire.snmp_plain import Plain
+from wattline.wire.snmp_sealed import Sealed
 
 WINDOW: Final = 32
 """Most requests in flight to one address, all sessions together: a burst beyond that overruns a socket's buffer."""
@@ -113,7 +106,7 @@ class Agent:
     def __init__(self, host: str, port: int, who: Community | User, *, wait: float = 1.0, tries: int = 2) -> None:
         self._host, self._port, self._who = host, port, who
         self._wait, self._tries = wait, tries
-        self._session: Session | None = None
+        self._session: Plain | Sealed | None = None
         self._address = ""
         self._window = asyncio.Semaphore(WINDOW)
 
@@ -127,45 +120,42 @@ class Agent:
         self._address = await self._resolve()
         of_loop = _windows.setdefault(asyncio.get_running_loop(), WeakValueDictionary())
         self._window = of_loop.setdefault((self._address, self._port), asyncio.Semaphore(WINDOW))
-        # No timeout of its own: every request has ours around it, which garbage that keeps coming cannot prolong.
-        options: dict[str, Any] = {"addr": self._address, "port": self._port, "timeout": cast("float", None)}
+        self.close()
+        there, who = (self._address, self._port), self._who
         try:
-            if isinstance(self._who, User):
-                self._session = Session(**options, user=_keys(self._who))
+            if isinstance(who, User):
+                self._session = Sealed(there, _keys(who), wait=self._wait, tries=self._tries)
             else:
-                version = gufo.SnmpVersion.v1 if self._who.version == 1 else gufo.SnmpVersion.v2c
-                self._session = Session(**options, version=version, community=self._who.text)
+                self._session = Plain(there, who.version, who.text, wait=self._wait, tries=self._tries)
         except OSError as error:
             raise Unreachable(f"{self.name} cannot be reached from here: {error}") from error
         await self.refresh()
 
     def close(self) -> None:
-        """End the session; its socket closes with it."""
-        self._session = None
+        """End the session."""
+        if self._session is not None:
+            self._session.close()
+            self._session = None
 
     async def refresh(self) -> None:
         """Set a v3 session's idea of the agent's time right; nothing to do in v1 and v2c."""
         await self._exchange(self._open.refresh)
 
-    async def get(self, oids: list[str]) -> dict[str, Value]:
+    async def get(self, oids: Sequence[str]) -> dict[str, Value]:
         """Ask for values in one PDU. A missing object is missing here; a refused PDU gives nothing at all."""
         session = self._open
-        try:
-            return await self._exchange(lambda: session.get_many(oids))
-        except gufo.SnmpEncodeError:
-            return {}  # too big before it was sent
+        return await self._exchange(lambda: session.get(oids))
 
     async def walk(self, root: str) -> dict[str, Value]:
         """Return what stands below `root`, index to value, in the agent's order; by GETBULK, or GETNEXT in v1.
 
         Raises Malformed when the agent does not go forward, or has more than `LONGEST_TABLE` rows.
         """
-        step = self._open.fetch(root)
+        step = self._open.below(root)
         found: dict[str, Value] = {}
         last: tuple[int, ...] = ()
         while len(found) < LONGEST_TABLE:
             try:
-                # Asking again sends the same request again: a retry, as everywhere.
                 oid, value = await self._exchange(step.__anext__)
             except (StopAsyncIteration, gufo.NoSuchInstance):
                 return found
@@ -173,12 +163,13 @@ class Agent:
             if arcs <= last or not oid.startswith(f"{root}."):
                 raise Malformed(f"{self.name} walks in a circle at {oid}")
             last = arcs
-            found[oid[len(root) + 1 :]] = value
+            if value is not None:  # a UPS of one phase tells of the other two like that
+                found[oid[len(root) + 1 :]] = value
         raise Malformed(f"{self.name} has more than {LONGEST_TABLE} rows below {root}")
 
     async def first(self, root: str) -> Value:
         """Return the first value below `root`, or None where there is none."""
-        step = self._open.fetch(root)
+        step = self._open.below(root)
         try:
             oid, value = await self._exchange(step.__anext__)
         except (StopAsyncIteration, gufo.NoSuchInstance):
@@ -187,26 +178,23 @@ class Agent:
 
     async def types(self, oids: Sequence[str]) -> dict[str, int]:
         """Return the `ber.Tag` of each value that is there. v3 hides them: nothing is returned then."""
-        if isinstance(self._who, User):
+        session = self._open
+        if not isinstance(session, Plain):
             return {}
         tags: dict[str, int] = {}
         for part in _batched(oids, 20):
-            tags |= await self._types(part)
+            tags |= await self._types(session, part)
         return tags
 
-    async def _types(self, oids: list[str]) -> dict[str, int]:
-        assert isinstance(self._who, Community)
-        community, version = self._who.text.encode(), self._who.version - 1
-        response = await self._exchange(lambda: _ask(self._address, self._port, version, community, oids))
-        if not response.status:
-            return response.tags
-        if len(oids) == 1:
-            return {}
+    async def _types(self, session: Plain, oids: Sequence[str]) -> dict[str, int]:
+        tags = await self._exchange(lambda: session.types(oids))
+        if tags is not None or len(oids) == 1:
+            return tags or {}
         middle = len(oids) // 2
-        return await self._types(oids[:middle]) | await self._types(oids[middle:])
+        return await self._types(session, oids[:middle]) | await self._types(session, oids[middle:])
 
     @property
-    def _open(self) -> Session:
+    def _open(self) -> Plain | Sealed:
         if self._session is None:
             raise Unreachable(f"{self.name} is not connected")
         return self._session
@@ -223,23 +211,21 @@ class Agent:
         return str(found[0][4][0])
 
     async def _exchange(self, ask: Callable[[], Awaitable[T]]) -> T:
-        for _ in range(self._tries):
-            limit = asyncio.timeout(self._wait)
-            try:
-                async with self._window, limit:
-                    return await ask()
-            except ConnectionRefusedError:  # the agent's host has answered that nobody listens; it would say so again
-                raise Unreachable(self._silence(refused=True)) from None
-            except TimeoutError:
-                if not limit.expired():  # gufo calls a refusal so when it meets it while sending
-                    raise Unreachable(self._silence(refused=True)) from None
-            except (StopAsyncIteration, gufo.NoSuchInstance, gufo.SnmpEncodeError):
-                raise
-            except BaseException as error:
-                if decision := self._decide(error):
-                    raise decision from error
-                raise
-        raise Unreachable(self._silence(refused=False)) from TimeoutError()  # as when the poll's own time ends first
+        try:
+            async with self._window:
+                return await ask()
+        except ConnectionRefusedError:  # the agent's host has answered that nobody listens; it would say so again
+            raise Unreachable(self._silence(refused=True)) from None
+        except TimeoutError:
+            raise Unreachable(
+                self._silence(refused=False)
+            ) from TimeoutError()  # as when the poll's own time ends first
+        except (StopAsyncIteration, gufo.NoSuchInstance):
+            raise
+        except BaseException as error:
+            if decision := self._decide(error):
+                raise decision from error
+            raise
 
     def _decide(self, error: BaseException) -> WattlineError | None:
         if isinstance(error, gufo.SnmpAuthError):
@@ -273,7 +259,7 @@ class Poll:
         self._agent = agent
         self._oids = list(dict.fromkeys(oids))
         self._size = per_request
-        self._pdus: list[list[str]] = []
+        self._pdus: list[tuple[str, ...]] = []
         self.refused: set[str] = set()
         """OIDs that are left out because the agent refuses any PDU that holds them."""
         self.renew()
@@ -286,7 +272,7 @@ class Poll:
     async def ask(self) -> dict[str, Value]:
         """Return the values that are there. Raises as `Agent` does, and Malformed when not one is there."""
         found: dict[str, Value] = {}
-        for pdu in tuple(self._pdus) or (self._oids[:1],):
+        for pdu in tuple(self._pdus) or (tuple(self._oids[:1]),):
             answer = await self._agent.get(pdu)
             if not answer and len(pdu) > 1:
                 answer = await self._halve(pdu)
@@ -300,9 +286,9 @@ class Poll:
             self.renew()
         return found
 
-    async def _halve(self, pdu: list[str]) -> dict[str, Value]:
+    async def _halve(self, pdu: tuple[str, ...]) -> dict[str, Value]:
         parts, found = await self._answered(pdu)
-        answered = [oid for part in parts for oid in part]
+        answered = tuple(oid for part in parts for oid in part)
         refused = set(pdu) - set(answered)
         self.refused |= refused
         # With the culprits gone the rest fits into one PDU again; without any, the PDU was too big.
@@ -310,8 +296,8 @@ class Poll:
         self._pdus[at : at + 1] = [answered] if refused and answered else parts
         return found
 
-    async def _answered(self, pdu: list[str]) -> tuple[list[list[str]], dict[str, Value]]:
-        parts: list[list[str]] = []
+    async def _answered(self, pdu: tuple[str, ...]) -> tuple[list[tuple[str, ...]], dict[str, Value]]:
+        parts: list[tuple[str, ...]] = []
         found: dict[str, Value] = {}
         middle = len(pdu) // 2
         for half in (pdu[:middle], pdu[middle:]):
@@ -374,41 +360,8 @@ def _keys(user: User) -> gufo.User:
     return gufo.User(user.name, auth_key=auth, priv_key=priv, key_expansion=expansion)
 
 
-async def _ask(address: str, port: int, version: int, community: bytes, oids: list[str]) -> ber.Response:
-    """Send one GET from a socket of its own and return the answer to it."""
-    loop = asyncio.get_running_loop()
-    arrived: asyncio.Queue[bytes] = asyncio.Queue(WINDOW)
-    transport, _ = await loop.create_datagram_endpoint(lambda: _Arrivals(arrived), remote_addr=(address, port))
-    request = secrets.randbits(31)
-    try:
-        transport.sendto(ber.get_request(version, community, request, oids))
-        while True:
-            message = await arrived.get()
-            if not message:
-                raise TimeoutError  # refused; see _Arrivals
-            if (response := ber.read_response(message)).request == request:
-                return response
-    finally:
-        transport.close()
-
-
-class _Arrivals(asyncio.DatagramProtocol):
-    """Puts datagrams into a bounded queue; an empty one stands for an ICMP error."""
-
-    def __init__(self, arrived: asyncio.Queue[bytes]) -> None:
-        self._arrived = arrived
-
-    def datagram_received(self, message: bytes, _: tuple[str | Any, int]) -> None:
-        if message and not self._arrived.full():
-            self._arrived.put_nowait(message)
-
-    def error_received(self, _: Exception) -> None:
-        if not self._arrived.full():
-            self._arrived.put_nowait(b"")
-
-
-def _batched(oids: Sequence[str], size: int) -> list[list[str]]:
-    return [list(oids[at : at + size]) for at in range(0, len(oids), size)]
+def _batched(oids: Sequence[str], size: int) -> list[tuple[str, ...]]:
+    return [tuple(oids[at : at + size]) for at in range(0, len(oids), size)]
 
 
 def _some(oids: Sequence[str]) -> str:

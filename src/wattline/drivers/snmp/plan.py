@@ -19,8 +19,8 @@ from wattline.drivers.snmp.profile import Profile
 from wattline.drivers.snmp.quantity import BOOLEAN, TEMPLATE, Single, TableColumn
 from wattline.drivers.snmp.rows import Place, Walks, lone_parts, rows
 from wattline.plugin import Column, Device, Kind, Misconfigured, Point, Series
-from wattline.wire.ber import MODULUS
-from wattline.wire.snmp import Agent, Value, boolean, reading, text
+from wattline.wire.ber import MODULUS, Value
+from wattline.wire.snmp import Agent, boolean, reading, text
 
 H = TypeVar("H", bound=Hashable)
 TYPES: Final = frozenset({"rack", "pdu", "ups", "outlet", "server", "socket", "memory", "process", "host"})

@@ -1,7 +1,7 @@
 """From the answer of a poll to a frame: one conversion of the device's integers for the whole row.
 
-`count * num / den` with one division is the correctly rounded value as long as the product is exact, below 2^53; what
-is larger, or came as a text or a float, is converted one by one with `Scale.base`.
+`count * num / den` with one division is the correctly rounded value as long as the product is exact, below 2^53; where
+one may be larger, or came as a text or a float, all are converted one by one with `Scale.base`.
 """
 
 import logging
@@ -14,7 +14,8 @@ import numpy as np
 from wattline.drivers.snmp.plan import Cell, Plan
 from wattline.plugin import Frame, Layout, Malformed, Mask, Values
 from wattline.units import exact
-from wattline.wire.snmp import Value, text
+from wattline.wire.ber import Value
+from wattline.wire.snmp import text
 
 _EXACT: Final = 2.0**53
 _INTEGERS: Final = {int}
@@ -56,19 +57,19 @@ class Readout:
                 counts = self._pick(answer)
             except KeyError:
                 counts = ()
-            if set(map(type, counts)) == _INTEGERS:
+            if set(map(type, counts)) == _INTEGERS and max(counts) < self._most and -min(counts) < self._most:
                 row = np.array(counts, np.float64)
                 present = None if self._meaningless.isdisjoint(counts) else ~(row == self._absent).any(0)
-                row *= self._num
-                if max(row.max(), -row.min()) < _EXACT:
+                if self._scaled:
+                    row *= self._num
                     row /= self._den
-                    for place in self._unsigned:
-                        row[place] = abs(row[place])
-                    if self._missing:
-                        self._tell(set())
-                    if present is not None and present.all():
-                        present = None
-                    return Frame(self.layout, row, present=self._possible(row, present))
+                for place in self._unsigned:
+                    row[place] = abs(row[place])
+                if self._missing:
+                    self._tell(set())
+                if present is not None and present.all():
+                    present = None
+                return Frame(self.layout, row, present=self._possible(row, present))
         return self._frame_one_by_one(answer)
 
     def _frame_one_by_one(self, answer: Mapping[str, Value]) -> Frame:
@@ -94,6 +95,8 @@ class Readout:
 
     def _possible(self, row: Values, present: Mask | None) -> Mask | None:
         """Leave out watts that exceed the volt-amperes beside them, and these: one of the two is no such thing."""
+        if not self._pairs:
+            return present
         wrong = [
             (watts, apparent)
             for watts, apparent, slack in self._pairs
@@ -118,6 +121,8 @@ class Readout:
         self._pick: itemgetter[Any] | None = itemgetter(*(cell.oid for cell in plan.cells)) if simple else None
         self._num = _factors(plan, "num")
         self._den = _factors(plan, "den")
+        self._scaled = bool((self._num != self._den).any())
+        self._most = int(_EXACT / max(map(abs, self._num), default=1.0))
         self._unsigned = [at for at, cell in zip(self._places, plan.cells, strict=True) if cell.is_unsigned]
         self._absent = _absent(plan)
         self._meaningless = frozenset().union(*(cell.absent for cell in plan.cells))

@@ -8,7 +8,8 @@ from msgspec import Struct
 
 from wattline.drivers.snmp.quantity import Quantity, Table, TableColumn, When
 from wattline.plugin import Misconfigured, Scale
-from wattline.wire.snmp import Agent, Value, reading, text
+from wattline.wire.ber import Value
+from wattline.wire.snmp import Agent, reading, text
 
 INDEX: Final = "index"
 _OPTIONAL: Final = "?"

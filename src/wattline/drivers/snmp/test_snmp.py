@@ -1,5 +1,6 @@
 """SNMP meters: addresses and blocks, what values mean, tables and templates that move, all against a replayed agent."""
 
+import asyncio
 import logging
 from pathlib import Path
 
@@ -32,8 +33,19 @@ def block(agent, **options):
     return msgspec.convert(given, SnmpConfig, dec_hook=decode_secret)
 
 
+OPENED = []
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    while OPENED:
+        asyncio.run(OPENED.pop().close())
+
+
 async def opened(agent, **options):
     driver = Snmp(block(agent, **options))
+    OPENED.append(driver)
     await driver.open()
     return driver
 
@@ -260,6 +272,7 @@ async def test_a_missing_object_is_absent_and_told_once(caplog):
 async def test_two_values_of_one_series_are_refused():
     async with imaginary() as agent:
         driver = Snmp(block(agent, oids=[{"oid": f"{PDU}.1.0", "unit": "W"}, {"oid": f"{PDU}.2.0", "unit": "W"}]))
+        OPENED.append(driver)
         with pytest.raises(Misconfigured, match="would both be power_watts of pdu-1"):
             await driver.open()
 
