@@ -141,6 +141,16 @@ async def test_a_walk_gives_indices_in_order(version):
         assert set(server.requests) == ({0xA1} if version == 1 else {0xA5})
 
 
+async def test_a_table_with_long_texts_is_walked_row_by_row():
+    async with replay() as server:
+        for oid in OIDS:
+            server.put(oid, "x" * 300)
+        agent = await connected(server)
+        assert list((await agent.walk(ROOT)).values()) == [b"x" * 300] * len(OIDS)
+        assert await agent.first(ROOT) == b"x" * 300
+        assert len(await Poll(agent, OIDS, 40).ask()) == len(OIDS)
+
+
 async def test_a_walk_in_a_circle_ends():
     async with replay() as server:
         agent = await connected(server)

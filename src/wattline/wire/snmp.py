@@ -12,6 +12,7 @@ What had to be known of gufo-snmp 0.13, each seen by trying:
   and most of it never gets there (`snmp_session`).
 - So is an object that is no such thing, as an OID without an arc, which arrives as a `RuntimeError`.
 - Opaque floats arrive as their bytes (`reading` decodes them).
+- It cuts a datagram of more than 4080 octets off: a table with long texts is then walked row by row, a poll halved.
 """
 
 import asyncio
@@ -28,7 +29,7 @@ from msgspec import Struct
 
 from wattline.errors import Denied, Malformed, Unreachable, WattlineError
 from wattline.wire import ber
-from wattline.wire.snmp_session import Session
+from wattline.wire.snmp_session import Session, TooLong
 
 Value = int | float | str | bytes | None
 """What an agent says: numbers, OIDs and addresses as text, octets as bytes."""
@@ -152,21 +153,26 @@ class Agent:
         session = self._open
         try:
             return await self._exchange(lambda: session.get_many(oids))
-        except gufo.SnmpEncodeError:
-            return {}  # too big before it was sent
+        except (gufo.SnmpEncodeError, TooLong):
+            return {}  # too big before it was sent, or for gufo when it came
 
     async def walk(self, root: str) -> dict[str, Value]:
-        """Return what stands below `root`, index to value, in the agent's order; by GETBULK, or GETNEXT in v1.
+        """Return what stands below `root`, index to value, in the agent's order; by GETBULK, or GETNEXT in v1 and where a bulk is too long.
 
         Raises Malformed when the agent does not go forward, or has more than `LONGEST_TABLE` rows.
         """
-        step = self._open.fetch(root)
+        step, by_one = self._open.fetch(root), False
         found: dict[str, Value] = {}
         last: tuple[int, ...] = ()
         while len(found) < LONGEST_TABLE:
             try:
                 # Asking again sends the same request again: a retry, as everywhere.
                 oid, value = await self._exchange(step.__anext__)
+            except TooLong:
+                if by_one:
+                    raise Malformed(f"{self.name} has a value below {root} that is too long to be read") from None
+                step, by_one, found, last = self._open.getnext(root), True, {}, ()
+                continue
             except (StopAsyncIteration, gufo.NoSuchInstance):
                 return found
             arcs = tuple(map(int, oid.split(".")))
@@ -178,10 +184,10 @@ class Agent:
 
     async def first(self, root: str) -> Value:
         """Return the first value below `root`, or None where there is none."""
-        step = self._open.fetch(root)
+        step = self._open.getnext(root)
         try:
             oid, value = await self._exchange(step.__anext__)
-        except (StopAsyncIteration, gufo.NoSuchInstance):
+        except (StopAsyncIteration, gufo.NoSuchInstance, TooLong):
             return None
         return value if oid.startswith(f"{root}.") else None
 
@@ -233,7 +239,7 @@ class Agent:
             except TimeoutError:
                 if not limit.expired():  # gufo calls a refusal so when it meets it while sending
                     raise Unreachable(self._silence(refused=True)) from None
-            except (StopAsyncIteration, gufo.NoSuchInstance, gufo.SnmpEncodeError):
+            except (StopAsyncIteration, gufo.NoSuchInstance, gufo.SnmpEncodeError, TooLong):
                 raise
             except BaseException as error:
                 if decision := self._decide(error):

@@ -18,12 +18,18 @@ from gufo.snmp.aio import SnmpSession
 from wattline.errors import Malformed
 
 _SEQUENCE: Final = 0x30
+LONGEST: Final = 4080
+"""Octets of the longest datagram that gufo reads; it cuts a longer one off."""
 _LOOK: Final = 6
 """Octets that a tag and a length of up to four octets take."""
 _PEEK: Final = socket.MSG_PEEK | socket.MSG_TRUNC | socket.MSG_DONTWAIT
 _recv: Final = ctypes.CDLL(None, use_errno=True).recv
 
 T = TypeVar("T")
+
+
+class TooLong(Malformed):
+    """An answer that is longer than `LONGEST`: what was asked for has to be asked for in parts."""
 
 
 class Session(SnmpSession):
@@ -51,7 +57,10 @@ def _wake(readable: "asyncio.Future[None]") -> None:
 
 
 def _refuse_garbage(descriptor: int) -> None:
-    """Raise Malformed, with the datagram taken away, when what waits is no message, and OSError when it is an error."""
+    """Raise Malformed, with the datagram taken away, when what waits is no message, and OSError when it is an error.
+
+    TooLong is a Malformed.
+    """
     head = ctypes.create_string_buffer(_LOOK)
     size = _recv(descriptor, head, _LOOK, _PEEK)
     if size < 0 and (error := ctypes.get_errno()) not in (errno.EAGAIN, errno.EINTR):
@@ -59,6 +68,9 @@ def _refuse_garbage(descriptor: int) -> None:
     if size >= 0 and not is_message(head.raw[:size], size):
         _recv(descriptor, head, _LOOK, socket.MSG_DONTWAIT)
         raise Malformed(f"a datagram of {size} octets that is no message")
+    if size > LONGEST:
+        _recv(descriptor, head, _LOOK, socket.MSG_DONTWAIT)
+        raise TooLong(f"a datagram of {size} octets")
 
 
 def is_message(head: bytes, size: int) -> bool:
