@@ -157,7 +157,9 @@ class Agent:
             return {}  # too big before it was sent, or for gufo when it came
 
     async def walk(self, root: str) -> dict[str, Value]:
-        """Return what stands below `root`, index to value, in the agent's order; by GETBULK, or GETNEXT in v1 and where a bulk is too long.
+        """Return what stands below `root`, index to value, in the agent's order.
+
+        By GETBULK, and by GETNEXT in v1 and where a bulk would be too long.
 
         Raises Malformed when the agent does not go forward, or has more than `LONGEST_TABLE` rows.
         """

@@ -10,9 +10,9 @@ from typing import Final
 import msgspec
 
 from wattline.drivers.snmp.config import SnmpConfig
-from wattline.drivers.snmp.family import find
+from wattline.drivers.snmp.family import find, named
 from wattline.drivers.snmp.plan import Plan, make_plan, plan_of_profile
-from wattline.drivers.snmp.profile import profile
+from wattline.drivers.snmp.profile import Profile
 from wattline.drivers.snmp.readout import Readout
 from wattline.plugin import Frame, Layout, Malformed, Polled
 from wattline.wire.snmp import Agent, Poll, opening
@@ -35,6 +35,7 @@ class Snmp(Polled[SnmpConfig]):
         super().__init__(config)
         self._agent = Agent(config.host, config.port, config.who(), wait=config.wait, tries=config.tries)
         self._readout: Readout | None = None
+        self._profile: Profile | None = None
         self.recognised = config.profile
         self._planned = self._asked = self._renewed = 0
 
@@ -83,9 +84,11 @@ class Snmp(Polled[SnmpConfig]):
         if not self.config.finds:
             return await make_plan(self.config, self._agent)
         if not self.recognised:
-            self.recognised, plan = await find(self.config, self._agent)
+            self.recognised, self._profile, plan = await find(self.config, self._agent)
             return plan
-        return await plan_of_profile(profile(self.recognised), self.config, self._agent)
+        if self._profile is None:
+            self._profile = await named(self.recognised, self._agent)
+        return await plan_of_profile(self._profile, self.config, self._agent)
 
     @property
     def _walks(self) -> bool:

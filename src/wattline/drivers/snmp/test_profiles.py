@@ -88,7 +88,7 @@ async def test_an_unknown_device_says_so_and_a_named_profile_is_not_searched():
         agent.put("1.3.6.1.2.1.1.1.0", "toaster")
         with pytest.raises(Malformed, match=r"of no family that Wattline knows .*'toaster'"):
             await frame_of(agent)
-        with pytest.raises(Misconfigured, match="no profile 'toast': apc-cpdu"):
+        with pytest.raises(Misconfigured, match="no profile 'toast': advantech"):
             await frame_of(agent, profile="toast")
 
 
@@ -125,10 +125,10 @@ async def test_what_a_sensor_says_of_itself_is_asked_at_every_poll():
 async def test_two_units_are_two_devices_and_one_is_none():
     async with ReplayAgent.of(RECORDED / "schleifenbauer.snmprec") as agent:
         _, two = await frame_of(agent)
-        assert there(two)["it/unit-1", "power_watts"] == 70
+        assert there(two)["it/t=master", "apparent_power_va"] == 70
         agent.objects = {arcs: value for arcs, value in agent.objects.items() if arcs[-2:] != (210, 2)}
         _, one = await frame_of(agent)
-    assert there(one)["it", "power_watts"] == 70
+    assert there(one)["it", "apparent_power_va"] == 70
 
 
 async def test_watts_beyond_the_volt_amperes_are_left_out(caplog):
@@ -177,7 +177,8 @@ async def test_rated_watts_are_those_that_the_device_tells():
 @pytest.mark.parametrize(
     ("how", "told", "factor"),
     [
-        ("digits", 2, "1/100"), ("digits", -1, "10"), ("factor", -10, "1/10"), ("factor", 1, "1"), ("factor", 0, None),
+        ("digits", 2, "1/100"), ("digits", -1, "10"), ("exponent", -2, "1/100"), ("factor", -10, "1/10"),
+        ("factor", 1, "1"), ("factor", 0, None),
         ("thousands", 8, "1/1000"), ("decimal", "0.25", "1/4"), ("digits", 99, None), ("digits", "x", None),
     ],
 )  # fmt: skip
