@@ -6,6 +6,7 @@ many as fit into a PDU. So one round trip brings all columns of a row at one tim
 
 from collections.abc import Sequence
 from typing import Final
+from zlib import crc32
 
 import msgspec
 
@@ -60,7 +61,8 @@ class Snmp(Polled[SnmpConfig]):
 
     async def _keep_fresh(self, now: int) -> None:
         """Do what time asks for: the first tick after `open` begins all periods."""
-        self._planned, self._renewed = self._planned or now, self._renewed or now
+        # Meters begin together; each has its own share of the first period, so that they do not all walk at once.
+        self._planned, self._renewed = self._planned or now - self._share(), self._renewed or now
         if now - (self._asked or now) > _TIME_WINDOW:
             await self._agent.refresh()
         if now - self._planned >= self.config.refresh * _SECOND and self._walks:
@@ -71,6 +73,10 @@ class Snmp(Polled[SnmpConfig]):
             if self._poll.refused:
                 self._poll.renew()
         self._asked = now
+
+    def _share(self) -> int:
+        """Return the nanoseconds by which the first refresh is early: less than half a period."""
+        return crc32(self._agent.name.encode()) % 1024 * int(self.config.refresh * _SECOND) // 2048
 
     async def _plan(self) -> None:
         plan = await self._made()
