@@ -4,6 +4,7 @@ import asyncio
 import time
 
 import pytest
+from gufo.snmp import User as SnmpUser
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,7 +12,7 @@ from wattline.errors import Malformed, Unreachable
 from wattline.testing.replay import Fault, ReplayAgent
 from wattline.wire import ber
 from wattline.wire.snmp import WINDOW, Agent, Community, Poll, User, reading, text
-from wattline.wire.snmp_sealed import is_message
+from wattline.wire.snmp_sealed import Below, Sealed, TooLong, is_message
 
 ROOT = "1.3.6.1.4.1.99999"
 OIDS = [f"{ROOT}.{i}" for i in range(1, 41)]
@@ -158,6 +159,33 @@ async def test_a_walk_passes_over_rows_without_a_value():
         for version in (1, 2):
             found = await (await connected(server, version=version)).walk(ROOT)
             assert list(found) == [str(i) for i in range(1, 41, 2)]
+
+
+async def test_a_table_with_long_texts_is_read():
+    async with replay() as server:
+        for oid in OIDS:
+            server.put(oid, "x" * 300)
+        agent = await connected(server)
+        assert list((await agent.walk(ROOT)).values()) == [b"x" * 300] * len(OIDS)
+        assert await agent.first(ROOT) == b"x" * 300
+        assert len(await Poll(agent, OIDS, 40).ask()) == len(OIDS)
+
+
+async def test_a_sealed_walk_goes_row_by_row_where_many_are_too_long():
+    async def rows(last):
+        for i in range(6):
+            if i == last:
+                raise TooLong("a datagram of 5000 octets")
+            yield f"1.3.{i}", i
+
+    sealed = Sealed(("127.0.0.1", 9), SnmpUser(name="u"), wait=1.0, tries=1)
+    walk = Below(sealed, lambda: rows(3), lambda: rows(None))
+    assert [await walk.__anext__() for _ in range(6)] == [(f"1.3.{i}", i) for i in range(6)]
+    with pytest.raises(StopAsyncIteration):
+        await walk.__anext__()
+    stuck = Below(sealed, lambda: rows(0), lambda: rows(0))
+    with pytest.raises(Malformed, match="5000 octets"):
+        await stuck.__anext__()
 
 
 async def test_a_walk_in_a_circle_ends():

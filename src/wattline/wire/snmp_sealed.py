@@ -8,6 +8,7 @@ What had to be known of gufo-snmp 0.13, each seen by trying:
   SEQUENCE of the datagram's own length (ITU-T X.690 section 8.1; RFC 3417 section 8) never gets there.
 - An object that is no such thing, as an OID without an arc, arrives as a `RuntimeError`.
 - It calls a refusal a timeout when it meets it while sending.
+- It cuts a datagram of more than 4080 octets off: a table with long texts is then walked row by row, a poll halved.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ import ctypes
 import errno
 import os
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Final, TypeVar, cast
 
 from gufo.snmp import SnmpEncodeError, User
@@ -24,6 +25,8 @@ from gufo.snmp.aio import SnmpSession
 from wattline.errors import Malformed
 from wattline.wire.ber import Value
 
+LONGEST: Final = 4080
+"""Octets of the longest datagram that gufo reads."""
 _SEQUENCE: Final = 0x30
 _LOOK: Final = 6
 """Octets that a tag and a length of up to four octets take."""
@@ -31,6 +34,11 @@ _PEEK: Final = socket.MSG_PEEK | socket.MSG_TRUNC | socket.MSG_DONTWAIT
 _recv: Final = ctypes.CDLL(None, use_errno=True).recv
 
 T = TypeVar("T")
+Rows = AsyncIterator[tuple[str, Value]]
+
+
+class TooLong(Malformed):
+    """An answer of more than `LONGEST` octets: what was asked for has to be asked for in parts."""
 
 
 class Sealed:
@@ -50,22 +58,21 @@ class Sealed:
 
     async def refresh(self) -> None:
         """Learn the engine and its time, and show the user to it."""
-        await self._patiently(self._session.refresh)
+        await self.patiently(self._session.refresh)
 
     async def get(self, oids: Sequence[str]) -> dict[str, Value]:
-        """Return the values that are there; none where the agent refuses the request, or it is too long to be sent."""
+        """Return the values that are there; none where the agent refuses the request, or one of the two is too long."""
         try:
-            return await self._patiently(lambda: self._session.get_many(oids))
-        except SnmpEncodeError:
+            return await self.patiently(lambda: self._session.get_many(oids))
+        except (SnmpEncodeError, TooLong):
             return {}
 
     def below(self, root: str) -> "Below":
         """Return a walk through what stands below `root`, and maybe some steps beyond."""
-        step = self._session.fetch(root)
-        # Asking again sends the same request again: a retry, as everywhere.
-        return Below(lambda: self._patiently(step.__anext__))
+        return Below(self, lambda: self._session.fetch(root), lambda: self._session.getnext(root))
 
-    async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
+    async def patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask up to `tries` times; asking again sends the same request again."""
         for _ in range(self._tries):
             limit = asyncio.timeout(self._wait)
             try:
@@ -78,13 +85,26 @@ class Sealed:
 
 
 class Below:
-    """A walk: OIDs and values one by one."""
+    """A walk: OIDs and values one by one. It goes by GETBULK (`many`), and by GETNEXT (`one`) once that is too long."""
 
-    def __init__(self, step: Callable[[], Awaitable[tuple[str, Value]]]) -> None:
-        self._step = step
+    def __init__(self, session: Sealed, many: Callable[[], Rows], one: Callable[[], Rows]) -> None:
+        self._session = session
+        self._rows, self._one = many(), one
+        self._told = 0
 
     async def __anext__(self) -> tuple[str, Value]:
-        return await self._step()
+        try:
+            row = await self._next()
+        except TooLong:
+            self._rows = self._one()
+            for _ in range(self._told):
+                await self._next()
+            row = await self._next()
+        self._told += 1
+        return row
+
+    async def _next(self) -> tuple[str, Value]:
+        return await self._session.patiently(self._rows.__anext__)
 
 
 class _Session(SnmpSession):
@@ -112,7 +132,7 @@ def _wake(readable: "asyncio.Future[None]") -> None:
 
 
 def _refuse_garbage(descriptor: int) -> None:
-    """Raise Malformed, with the datagram taken away, when what waits is no message, and OSError when it is an error."""
+    """Raise Malformed, with the datagram taken away, when what waits is no message or TooLong, OSError for an error."""
     head = ctypes.create_string_buffer(_LOOK)
     size = _recv(descriptor, head, _LOOK, _PEEK)
     if size < 0 and (error := ctypes.get_errno()) not in (errno.EAGAIN, errno.EINTR):
@@ -120,6 +140,9 @@ def _refuse_garbage(descriptor: int) -> None:
     if size >= 0 and not is_message(head.raw[:size], size):
         _recv(descriptor, head, _LOOK, socket.MSG_DONTWAIT)
         raise Malformed(f"a datagram of {size} octets that is no message")
+    if size > LONGEST:
+        _recv(descriptor, head, _LOOK, socket.MSG_DONTWAIT)
+        raise TooLong(f"a datagram of {size} octets, of which one can read {LONGEST}")
 
 
 def is_message(head: bytes, size: int) -> bool:

@@ -187,3 +187,15 @@ def test_addresses():
     assert "secret" not in repr(config)
     with pytest.raises(Misconfigured, match="`wait` lies between"):
         NutConfig.of("test", {"host": "h", "wait": 0})
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "read"),
+    [
+        ("ups.temperature", "302.4", 0), ("ups.temperature", "31.2", 1), ("input.voltage", "-159357152.0", 0),
+        ("output.voltage", "9812", 0), ("output.voltage", "231", 1), ("ups.load", "660", 0), ("ups.load", "104", 1),
+        ("input.frequency", "0.0", 0), ("input.frequency", "49.9", 1),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_is_not_read(name, said, read):
+    assert len(list(values({name: said}))) == read

@@ -7,6 +7,7 @@ outlet.3.realpower           a part of its own, within its group where it has on
 
 import re
 from collections.abc import Iterator, Mapping
+from math import inf
 from typing import Final, NamedTuple
 
 from wattline.plugin import Kind, Malformed, Metric, Scale, Unit
@@ -27,6 +28,11 @@ HUMIDITY: Final = Metric("humidity_ratio", Unit.RATIO, Kind.GAUGE, "Relative hum
 METRICS: Final = (
     POWER, APPARENT, VOLTAGE, CURRENT, FREQUENCY, FACTOR, LOAD, EFFICIENCY, CHARGE, RUNTIME, TEMPERATURE, HUMIDITY
 )  # fmt: skip
+
+_BOUNDS: Final[Mapping[Metric, tuple[float, float]]] = {
+    VOLTAGE: (-1000, 1000), FREQUENCY: (1, 1000), TEMPERATURE: (-100, 150), LOAD: (0, 3), HUMIDITY: (0, 1),
+}  # fmt: skip
+"""What a metric lies between; beyond it NUT's driver has misread its UPS: kelvins, millivolts, -1.6e8 V."""
 
 PERCENT: Final = Scale(1, 100)
 _QUANTITIES: Final = {
@@ -59,7 +65,7 @@ class Value(NamedTuple):
 
 
 def values(variables: Mapping[str, str]) -> Iterator[Value]:
-    """Tell the variables that are quantities; texts, limits and nominal values are left out."""
+    """Tell the variables that are quantities; texts, limits, nominal values and what cannot be are left out."""
     groups = {group for name in variables if (group := _group_of(name))}
     for name, text in variables.items():
         if match := _OUTLET.fullmatch(name):
@@ -76,8 +82,8 @@ def values(variables: Mapping[str, str]) -> Iterator[Value]:
             labels = {"side": "" if side == "ups" else side, "phase": match["phase"], "sensor": match["sensor"]}
         else:
             continue
-        value = number_of(text, scale)
-        if value is not None:
+        value, (low, high) = number_of(text, scale), _BOUNDS.get(metric, (-inf, inf))
+        if value is not None and low <= value <= high:
             yield Value(part, within, metric, tuple((k, v) for k, v in sorted(labels.items()) if v), scale, value)
 
 

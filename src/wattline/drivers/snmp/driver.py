@@ -6,13 +6,14 @@ many as fit into a PDU. So one round trip brings all columns of a row at one tim
 
 from collections.abc import Sequence
 from typing import Final
+from zlib import crc32
 
 import msgspec
 
 from wattline.drivers.snmp.config import SnmpConfig
-from wattline.drivers.snmp.family import find
+from wattline.drivers.snmp.family import find, named
 from wattline.drivers.snmp.plan import Plan, make_plan, plan_of_profile
-from wattline.drivers.snmp.profile import profile
+from wattline.drivers.snmp.profile import Profile
 from wattline.drivers.snmp.readout import Readout
 from wattline.plugin import Frame, Layout, Malformed, Polled
 from wattline.wire.snmp import Agent, Poll, opening
@@ -35,6 +36,7 @@ class Snmp(Polled[SnmpConfig]):
         super().__init__(config)
         self._agent = Agent(config.host, config.port, config.who(), wait=config.wait, tries=config.tries)
         self._readout: Readout | None = None
+        self._profile: Profile | None = None
         self.recognised = config.profile
         self._planned = self._asked = self._renewed = 0
 
@@ -59,7 +61,8 @@ class Snmp(Polled[SnmpConfig]):
 
     async def _keep_fresh(self, now: int) -> None:
         """Do what time asks for: the first tick after `open` begins all periods."""
-        self._planned, self._renewed = self._planned or now, self._renewed or now
+        # Meters begin together; each has its own share of the first period, so that they do not all walk at once.
+        self._planned, self._renewed = self._planned or now - self._share(), self._renewed or now
         if now - (self._asked or now) > _TIME_WINDOW:
             await self._agent.refresh()
         if now - self._planned >= self.config.refresh * _SECOND and self._walks:
@@ -70,6 +73,10 @@ class Snmp(Polled[SnmpConfig]):
             if self._poll.refused:
                 self._poll.renew()
         self._asked = now
+
+    def _share(self) -> int:
+        """Return the nanoseconds by which the first refresh is early: less than half a period."""
+        return crc32(self._agent.name.encode()) % 1024 * int(self.config.refresh * _SECOND) // 2048
 
     async def _plan(self) -> None:
         plan = await self._made()
@@ -83,9 +90,11 @@ class Snmp(Polled[SnmpConfig]):
         if not self.config.finds:
             return await make_plan(self.config, self._agent)
         if not self.recognised:
-            self.recognised, plan = await find(self.config, self._agent)
+            self.recognised, self._profile, plan = await find(self.config, self._agent)
             return plan
-        return await plan_of_profile(profile(self.recognised), self.config, self._agent)
+        if self._profile is None:
+            self._profile = await named(self.recognised, self._agent)
+        return await plan_of_profile(self._profile, self.config, self._agent)
 
     @property
     def _walks(self) -> bool:

@@ -6,7 +6,7 @@ from typing import Final
 
 from wattline.drivers.snmp.config import SnmpConfig
 from wattline.drivers.snmp.plan import Plan, plan_of_profile
-from wattline.drivers.snmp.profile import Mark, fitting, profile
+from wattline.drivers.snmp.profile import Mark, Profile, fitting, profile
 from wattline.plugin import Malformed
 from wattline.wire.snmp import Agent, text
 
@@ -15,8 +15,14 @@ _IDENTITY: Final = "1.3.6.1.2.1.1.2.0"
 _logger = logging.getLogger(__name__)
 
 
-async def find(config: SnmpConfig, agent: Agent) -> tuple[str, Plan]:
-    """Return the name of the profile that gives values of this device, and the plan.
+async def named(name: str, agent: Agent) -> Profile:
+    """Return a profile as it is for this device. Raises as `Agent` does, and Misconfigured when there is none."""
+    profile(name)
+    return profile(name, text((await agent.get([_IDENTITY])).get(_IDENTITY)))
+
+
+async def find(config: SnmpConfig, agent: Agent) -> tuple[str, Profile, Plan]:
+    """Return the name of the profile that gives values of this device, as it is for this device, and the plan.
 
     Raises as `Agent` does, and Malformed when no profile does.
     """
@@ -27,10 +33,11 @@ async def find(config: SnmpConfig, agent: Agent) -> tuple[str, Plan]:
         if name in tried or not await _answers(mark, agent):
             continue
         tried.add(name)
-        plan = await plan_of_profile(profile(name), config, agent)
+        one = profile(name, identity)
+        plan = await plan_of_profile(one, config, agent)
         if plan.cells:
             _logger.info("%s is read by the profile %s", agent.name, name)
-            return name, plan
+            return name, one, plan
     raise Malformed(
         f"{agent.name} is of no family that Wattline knows (sysObjectID {identity or 'none'}, {description[:60]!r}):"
         " say which OIDs to read"

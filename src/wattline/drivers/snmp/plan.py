@@ -37,7 +37,8 @@ class Cell(Struct, frozen=True, eq=False):
     """One value of a poll: the OID at which it stands now, and what it means.
 
     `more` are OIDs whose values are added to it; `zero` is the count that means 0 (temperatures in Fahrenheit). An
-    unsigned one means the same below 0 and above: a power factor, the sign of which says lead or lag.
+    unsigned one means the same below 0 and above: a power factor, the sign of which says lead or lag. What is not
+    `between` these of the base unit is no measure.
     """
 
     oid: str
@@ -49,6 +50,7 @@ class Cell(Struct, frozen=True, eq=False):
     zero: Fraction = Fraction(0)
     is_boolean: bool = False
     is_unsigned: bool = False
+    between: tuple[float, float] | None = None
 
     @property
     def is_text(self) -> bool:
@@ -173,6 +175,7 @@ def _cell(place: Place, tag: int | None, point: Point, told: Mapping[str, Value]
         _one(quantity.zero()),
         quantity.unit == BOOLEAN,
         quantity.unsigned,
+        _one(quantity.bounds()),
     )
 
 

@@ -1,12 +1,13 @@
 """Profiles: what a family of devices gives, and how one of them is found; a YAML file each, in `profiles/`.
 
 A profile is written in the words of an operator's block (`quantity`), and says beside them how a device of the family
-is known. An OID that does not begin with 1.3.6.1. stands below `root`.
+is known. An OID that does not begin with 1.3.6.1. stands below `root`; an arc `*` of the root is that of the device's
+sysObjectID, for makers whose models have a tree each.
 """
 
 import re
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ from wattline.plugin import Misconfigured, Point
 _OIDS: Final = frozenset({"oid", "by", "names", "rated", "probe"})
 """Keys whose texts are OIDs, so that they may be written below the root."""
 _WHOLE: Final = "1.3.6.1."
+_ANY: Final = "*"
 _FOLDER: Final = Path(__file__).parent / "profiles"
 
 
@@ -79,24 +81,27 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in _FOLDER.glob("*.yaml")))
 
 
-@cache
-def profile(name: str) -> Profile:
-    """Return a profile with the values of those under `also`. Raises Misconfigured when there is none."""
+@lru_cache(maxsize=1024)
+def profile(name: str, identity: str = "") -> Profile:
+    """Return a profile for a device with this sysObjectID, with the values of those under `also`.
+
+    Raises Misconfigured when there is none.
+    """
     if name not in names():
         raise Misconfigured(f"there is no profile {name!r}: {', '.join(names())}")
-    found = parse(name, (_FOLDER / f"{name}.yaml").read_text("utf-8"))
+    found = parse(name, (_FOLDER / f"{name}.yaml").read_text("utf-8"), identity)
     values, tables = found.values, found.tables
-    for other in map(profile, found.also):
+    for other in (profile(other, identity) for other in found.also):
         values, tables = values + other.values, tables + other.tables
     return msgspec.structs.replace(found, values=values, tables=tables, also=())
 
 
-def parse(name: str, text: str) -> Profile:
+def parse(name: str, text: str, identity: str = "") -> Profile:
     """Read the text of a profile. Raises Misconfigured, which names the place, when it is none."""
     try:
         given = yaml.load(text, yaml.CSafeLoader)
         root = given.get("root", "") if isinstance(given, dict) else ""
-        return msgspec.convert(_whole(given, str(root)), Profile)
+        return msgspec.convert(_whole(given, _placed(str(root), identity)), Profile)
     except (yaml.YAMLError, msgspec.ValidationError) as error:
         raise Misconfigured(f"profile {name}: {error}") from error
 
@@ -116,8 +121,16 @@ def fitting(identity: str, description: str) -> Iterator[tuple[Mark, str]]:
 
 def _marks(one: Profile) -> Iterator[Mark]:
     yield from one.find
-    if one.root and all(mark.probe != one.root or mark.weight[:2] != (0, 0) for mark in one.find):
+    asked = {mark.probe for mark in one.find if mark.weight[:2] == (0, 0)}
+    if one.root and _ANY not in one.root and one.root not in asked:
         yield Mark(probe=one.root)
+
+
+def _placed(root: str, identity: str) -> str:
+    """Put the arcs of a sysObjectID, or 0, in place of those that the root leaves open."""
+    arcs = root.split(".")
+    own = [*identity.lstrip(".").split("."), *["0"] * len(arcs)]
+    return ".".join((own[at] or "0") if arc == _ANY else arc for at, arc in enumerate(arcs))
 
 
 def _whole(given: Any, root: str) -> Any:

@@ -23,6 +23,8 @@ BOOLEAN: Final = "boolean"
 _EXPRESSION: Final = "~"
 _ARC_MAX: Final = 2**32 - 1
 _WIDTHS: Final = {"counter32": 2**32, "counter64": 2**64}
+_DEGREES: Final = (-100.0, 1000.0)
+"""What a temperature lies between unless it is said otherwise: without a probe it is -127, -3276.8, 2^31 / 10."""
 _SHIFTED: Final = {"degF": (Fraction(5, 9), Fraction(32)), "K": (Fraction(1), Fraction(27315, 100))}
 """Temperatures whose zero lies elsewhere: kelvins in one, and what it counts at 0 °C."""
 
@@ -39,6 +41,7 @@ class Quantity(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     range: float | Literal["", "none", "counter32", "counter64"] = ""
     resolution: float = 0
     absent: tuple[float, ...] = ()
+    between: tuple[float, float] | None = None
     unsigned: bool = False
     rated: float | str | None = None
     floor: float = 0
@@ -72,6 +75,10 @@ class Quantity(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             return Fraction(0)
         scale = Scale.of(self.scale)
         return _SHIFTED[self.unit][1] * scale.den / scale.num
+
+    def bounds(self) -> tuple[float, float] | None:
+        """Return what its values lie between in the base unit; what does not is no measure. None: anything is one."""
+        return self.between or (_DEGREES if self.unit_and_scale()[0] is Unit.CELSIUS else None)
 
     def of_metric(self) -> Metric:
         """Return the metric; where nobody has named one, the plain one of its unit."""
@@ -126,12 +133,13 @@ class When(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Scaled(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A scale that the device tells, in the same row or a scalar.
 
-    `digits`: how many decimals the count has. `factor`: n multiplies, -n divides. `thousands`: the device counts in
-    steps of a thousand, 9 being 1 (RFC 3433, EntitySensorDataScale). `decimal`: the factor itself as a decimal.
+    `digits`: how many decimals the count has. `exponent`: the power of ten that it is multiplied by. `factor`: n
+    multiplies, -n divides. `thousands`: the device counts in steps of a thousand, 9 being 1 (RFC 3433,
+    EntitySensorDataScale). `decimal`: the factor itself as a decimal.
     """
 
     oid: str
-    how: Literal["digits", "factor", "thousands", "decimal"]
+    how: Literal["digits", "exponent", "factor", "thousands", "decimal"]
 
     def scale(self, told: float | str) -> Fraction | None:
         """Return the factor that is told, or None where it is none."""
@@ -145,7 +153,7 @@ class Scaled(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             return None
         if self.how == "factor":
             return number if number > 0 else 1 / -number if number else None
-        power = -number if self.how == "digits" else 3 * (number - 9)
+        power = {"digits": -number, "exponent": number}.get(self.how, 3 * (number - 9))
         return Fraction(10) ** power.numerator if -30 <= power <= 30 else None
 
 
@@ -158,6 +166,7 @@ class Case(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     kind: Kind | UnsetType = UNSET
     labels: dict[str, str] | UnsetType = UNSET
     absent: tuple[float, ...] | UnsetType = UNSET
+    between: tuple[float, float] | UnsetType = UNSET
 
 
 class TableColumn(Quantity, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -94,7 +94,13 @@ class Readout:
         return Frame(self.layout, row, present=mask, texts=texts)
 
     def _possible(self, row: Values, present: Mask | None) -> Mask | None:
-        """Leave out watts that exceed the volt-amperes beside them, and these: one of the two is no such thing."""
+        """Leave out what lies beyond its bounds, and watts that exceed the volt-amperes beside them, with these."""
+        if len(self._bounded):
+            told = row[self._bounded]
+            beyond = (told < self._low) | (told > self._high)
+            if beyond.any():
+                present = np.ones(len(row), bool) if present is None else present
+                present[self._bounded[beyond]] = False
         if not self._pairs:
             return present
         wrong = [
@@ -124,6 +130,9 @@ class Readout:
         self._scaled = bool((self._num != self._den).any())
         self._most = int(_EXACT / max(map(abs, self._num), default=1.0))
         self._unsigned = [at for at, cell in zip(self._places, plan.cells, strict=True) if cell.is_unsigned]
+        bounded = [(at, *cell.between) for at, cell in zip(self._places, plan.cells, strict=True) if cell.between]
+        self._bounded = np.array([at for at, _, _ in bounded], np.intp)
+        self._low, self._high = (np.array([one[k] for one in bounded], np.float64) for k in (1, 2))
         self._absent = _absent(plan)
         self._meaningless = frozenset().union(*(cell.absent for cell in plan.cells))
         self._pairs = _pairs(self.layout)

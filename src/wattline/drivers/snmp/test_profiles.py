@@ -17,6 +17,7 @@ from wattline.model import Point
 from wattline.testing.recordings.snmprec import readings
 from wattline.testing.recordings.table import compared, failed, known_of
 from wattline.testing.replay import ReplayAgent
+from wattline.wire import ber
 from wattline.wire.snmp import boolean
 
 RECORDED = Path(__file__).parent / "testdata"
@@ -88,7 +89,7 @@ async def test_an_unknown_device_says_so_and_a_named_profile_is_not_searched():
         agent.put("1.3.6.1.2.1.1.1.0", "toaster")
         with pytest.raises(Malformed, match=r"of no family that Wattline knows .*'toaster'"):
             await frame_of(agent)
-        with pytest.raises(Misconfigured, match="no profile 'toast': apc-cpdu"):
+        with pytest.raises(Misconfigured, match="no profile 'toast': advantech"):
             await frame_of(agent, profile="toast")
 
 
@@ -125,10 +126,70 @@ async def test_what_a_sensor_says_of_itself_is_asked_at_every_poll():
 async def test_two_units_are_two_devices_and_one_is_none():
     async with ReplayAgent.of(RECORDED / "schleifenbauer.snmprec") as agent:
         _, two = await frame_of(agent)
-        assert there(two)["it/unit-1", "power_watts"] == 70
+        assert there(two)["it/t=master", "apparent_power_va", "input=1"] == 70
         agent.objects = {arcs: value for arcs, value in agent.objects.items() if arcs[-2:] != (210, 2)}
         _, one = await frame_of(agent)
-    assert there(one)["it", "power_watts"] == 70
+    assert there(one)["it", "apparent_power_va"] == 70
+
+
+def agent_of(identity, objects):
+    agent = ReplayAgent({})
+    agent.put("1.3.6.1.2.1.1.1.0", "made up")
+    agent.objects[1, 3, 6, 1, 2, 1, 1, 2, 0] = (6, ber.object_id(identity)[2:])
+    for oid, value in objects.items():
+        agent.put(oid, value, tag=2)
+    return agent
+
+
+@pytest.mark.parametrize(
+    ("identity", "objects", "family", "values"),
+    [
+        # a model's own tree below the maker's
+        ("1.3.6.1.4.1.28507.99", {"1.3.6.1.4.1.28507.99.1.5.1.2.1.4.1": 42}, "gude", {"power_watts": 42}),
+        ("1.3.6.1.4.1.8691.7.999", {"1.3.6.1.4.1.8691.7.999.1.10.8.0": "6.21"}, "moxa", {"power_watts": 6.21}),
+        ("1.3.6.1.4.1.1918.2.14", {"1.3.6.1.4.1.1918.2.14.10.50.10.0": 3}, "eaton-sc200", {"current_amperes": 3}),
+        # scales that differ within a family
+        ("1.3.6.1.4.1.232.165.11", {"1.3.6.1.4.1.232.165.11.2.1.1.5.1": 154}, "hpe-pdu-g3", {"power_watts": 154}),
+        ("1.3.6.1.4.1.12148.10", {"1.3.6.1.4.1.12148.10.9.2.5.0": 56}, "enexus", {"current_amperes": 56}),
+        ("1.3.6.1.4.1.6302.2.1", {"1.3.6.1.4.1.6302.2.1.2.3.0": 42864}, "vertiv-ncu", {"current_amperes": 42.864}),
+        ("1.3.6.1.4.1.7309.5", {"1.3.6.1.2.1.33.1.4.4.1.2.1": 122}, "alpha-cxc", {"voltage_volts": 122}),
+        ("1.3.6.1.4.1.674.10892.6", {"1.3.6.1.4.1.674.10892.6.4.1.1.9.1": "4843"}, "dell-ome", {"power_watts": 4843}),
+        ("1.3.6.1.4.1.2011.2.9", {"1.3.6.1.4.1.2011.6.157.1.6.0": 34874}, "huawei-vrp", {"power_watts": 34.874}),
+        ("1.3.6.1.4.1.1916.2.1", {"1.3.6.1.4.1.1916.1.1.1.40.1.0": 131120}, "extreme", {"power_watts": 131.12}),
+        ("1.3.6.1.4.1.12551.4.0", {"1.3.6.1.4.1.12551.4.1.2.2.1.12.1": 3411}, "cet-tsi", {"power_watts": 3411}),
+        # a card that has the coarse objects alone
+        ("1.3.6.1.4.1.318.1.3.33.1", {"1.3.6.1.4.1.318.1.1.1.4.2.1.0": 244}, "apc-ups", {"voltage_volts": 244}),
+    ],
+)  # fmt: skip
+async def test_families_with_a_value_of_each_scale(identity, objects, family, values):
+    async with agent_of(identity, objects) as agent:
+        driver, frame = await frame_of(agent)
+    assert driver.recognised == family
+    assert {metric: there(frame)["it", metric] for metric in values} == pytest.approx(values)
+
+
+async def test_a_named_profile_finds_the_tree_of_the_model():
+    async with agent_of("1.3.6.1.4.1.28507.99", {"1.3.6.1.4.1.28507.99.1.5.1.2.1.4.1": 42}) as agent:
+        _, frame = await frame_of(agent, profile="gude")
+    assert there(frame)["it", "power_watts"] == 42
+
+
+async def test_what_cannot_be_is_not_read():
+    sensor = "1.3.6.1.2.1.99.1.1.1"
+    objects = {}
+    # volts in thousandths told as whole ones, a probe that is not there, a sensor below its range, and a good one
+    for index, kind, value in ((1, 4, 232500), (2, 8, -3276), (3, 6, -1000000000), (4, 6, 55)):
+        for column, told in ((1, kind), (2, 9), (3, 0), (4, value), (5, 1)):
+            objects[f"{sensor}.{column}.{index}"] = told
+    async with agent_of("1.3.6.1.4.1.99999", objects) as agent:
+        _, frame = await frame_of(agent)
+    assert there(frame) == {("it/sensor-4", "power_watts"): 55}
+
+
+async def test_power_over_ethernet_of_any_maker():
+    async with agent_of("1.3.6.1.4.1.99999", {"1.3.6.1.2.1.105.1.3.1.1.4.1": 248}) as agent:
+        _, frame = await frame_of(agent)
+    assert there(frame) == {("it/poe-1", "power_watts"): 248}
 
 
 async def test_watts_beyond_the_volt_amperes_are_left_out(caplog):
@@ -177,7 +238,8 @@ async def test_rated_watts_are_those_that_the_device_tells():
 @pytest.mark.parametrize(
     ("how", "told", "factor"),
     [
-        ("digits", 2, "1/100"), ("digits", -1, "10"), ("factor", -10, "1/10"), ("factor", 1, "1"), ("factor", 0, None),
+        ("digits", 2, "1/100"), ("digits", -1, "10"), ("exponent", -2, "1/100"), ("factor", -10, "1/10"),
+        ("factor", 1, "1"), ("factor", 0, None),
         ("thousands", 8, "1/1000"), ("decimal", "0.25", "1/4"), ("digits", 99, None), ("digits", "x", None),
         ("digits", "1e999999999", None), ("decimal", "1e999999999", None),
     ],
