@@ -49,7 +49,7 @@ def text_answer(text):
 
 async def run(*arguments, stdin=None):
     """Run the command in a thread, while the servers live in this loop."""
-    return await asyncio.to_thread(CliRunner().invoke, discover, [*arguments, "--rate", "2000", "--wait", "0.5"], stdin)
+    return await asyncio.to_thread(CliRunner().invoke, discover, [*arguments, "--rate", "2000", "--wait", "3"], stdin)
 
 
 class OldAgent(ReplayAgent):

@@ -3,21 +3,20 @@
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
-from msgspec import Struct, field
+from msgspec import Struct
 
 from wattline.cli.counted import counted
+from wattline.cli.discovered import Harvest, tell
 from wattline.cli.number import Number
 from wattline.core.address import Secret
 from wattline.errors import Misconfigured
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from wattline.discovery.found import Credential, Found, Proof
     from wattline.discovery.pace import Pace
     from wattline.discovery.scan import Look
@@ -42,22 +41,6 @@ class Plan(Struct, frozen=True, kw_only=True):
     user: str
     password: "Credential | None"
     verify: bool
-
-
-class Harvest(Struct):
-    """What was found so far, in the order in which it came: it survives an interruption."""
-
-    found: "list[Found]" = field(default_factory=list)
-    proofs: "dict[tuple[str, str, str], tuple[Found, Proof]]" = field(default_factory=dict)
-    whole: bool = True
-
-    def rows(self) -> "list[tuple[Found, Proof]]":
-        """Return what was found with what came of reading it, by address."""
-        from wattline.discovery.found import Proof, State
-
-        unread, none = Proof(State.UNTRIED, "not read"), Proof(State.UNTRIED, "no driver reads it")
-        rows = [self.proofs.get(_key(one), (one, unread if one.driver else none)) for one in self.found]
-        return sorted(rows, key=lambda row: (_order(row[0].host), row[0].driver, row[0].url))
 
 
 class Ports(click.ParamType[tuple[int, ...]]):
@@ -158,7 +141,7 @@ def discover(
     except KeyboardInterrupt:
         harvest.whole = False
         click.echo("interrupted: this is what was found until then", err=True)
-    _tell(plan, harvest, output, as_json=as_json)
+    tell(harvest, plan.hosts, output, as_json=as_json)
     if not harvest.found:
         sys.exit(EXIT_NOTHING)
 
@@ -259,7 +242,7 @@ async def _discover(plan: Plan, harvest: Harvest) -> None:
 
     def reading(done: Callable[[], None]) -> Awaitable[None]:
         def told(one: "Found", proof: "Proof") -> None:
-            harvest.proofs[_key(one)] = (one, proof)
+            harvest.prove(one, proof)
             done()
 
         return read_all(harvest.found, reader, told)
@@ -284,87 +267,7 @@ async def _followed(
         await work(lambda: progress.update(task, advance=1, found=len(harvest.found)))
 
 
-def _tell(plan: Plan, harvest: Harvest, output: Path | None, *, as_json: bool) -> None:
-    import msgspec
-    from rich.console import Console
-
-    from wattline.discovery.found import State
-    from wattline.discovery.site_file import as_plain, needed, site_file
-
-    rows = harvest.rows()
-    if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode([as_plain(*row) for row in rows])).decode())
-    elif rows:
-        Console().print(_table(rows))
-    if not rows:
-        click.echo(_nothing(plan, whole=harvest.whole), err=True)
-        return
-    reads = sum(proof.state is State.READS for _, proof in rows)
-    click.echo(f"{len(rows)} found, {reads} can be read as they are", err=True)
-    if output is None:
-        if not as_json:
-            click.echo("write them down with -o site.yaml", err=True)
-        return
-    looked = counted(len(plan.hosts), "address")
-    output.write_text(site_file(rows, f"{looked} looked at, {len(rows)} found, {reads} read"), "utf-8")
-    unset = [name for name in needed(rows) if name not in os.environ]
-    hint = f"set {', '.join(unset)} and then: " if unset else ""
-    click.echo(f"{output} is written; {hint}wattline check {output}", err=True)
-
-
-def _table(rows: "Sequence[tuple[Found, Proof]]") -> "Table":
-    from rich import box
-    from rich.markup import escape
-    from rich.table import Table
-
-    from wattline.discovery.found import State
-
-    colours = {State.READS: "green", State.REFUSED: "red", State.FAILS: "yellow", State.UNTRIED: "dim"}
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("address", no_wrap=True)
-    table.add_column("what it is, and why", overflow="fold", ratio=1)
-    table.add_column("meter, and what it says", overflow="fold", ratio=1)
-    before = ""
-    for one, proof in rows:
-        said = f"needs {one.needs}" if proof.state is State.UNTRIED and one.needs else proof.said
-        shown = f"{escape(one.url)}\n[{colours[proof.state]}]{escape(said)}[/]".lstrip()
-        what = f"{escape(one.what)}\n[dim]{escape(one.why)}[/dim]"
-        table.add_row("" if one.host == before else escape(one.host), what, shown)
-        before = one.host
-    return table
-
-
-def _nothing(plan: Plan, *, whole: bool) -> str:
-    looked = counted(len(plan.hosts), "address")
-    if not whole:
-        return "nothing had answered when the look was interrupted"
-    return (
-        f"nothing answers at {looked}. It may be that\n"
-        "  - the agents know another community than 'public': --community env:SNMP_COMMUNITY\n"
-        "  - a firewall, or another network, lies between: try one address that you know, such as\n"
-        f"      wattline read snmp://public@{plan.hosts[0]}/1.3.6.1.2.1.1.3.0\n"
-        "  - the meters listen on other ports: --ports for exporters, --place snmp=1161 for the others\n"
-        "  - they are slow: --wait 3\n"
-        "  - they push (MQTT) or hang on a serial line: those have addresses of their own, see README.md"
-    )
-
-
 def _duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-def _key(one: "Found") -> tuple[str, str, str]:
-    return one.host, one.driver, one.url
-
-
-def _order(host: str) -> tuple[int, int, str]:
-    """Sort addresses as numbers, names behind them."""
-    import ipaddress
-
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return 9, 0, host
-    return address.version, int(address), host
