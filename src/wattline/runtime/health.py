@@ -17,6 +17,9 @@ from wattline.model import Cause
 
 WINDOW: Final = 256
 """Polls over which the latency percentiles reach back."""
+_MICRO: Final = 10**6
+_LONGEST: Final = 2147.0
+"""Seconds that fit an int32 of microseconds."""
 
 
 class Waiting(Struct, frozen=True, tag="waiting", tag_field="state"):
@@ -69,18 +72,18 @@ class MeterHealth(Struct, frozen=True):
 
 
 class Ring:
-    """The last `WINDOW` numbers that were added, in 2 kB: there are two for each meter."""
+    """The last `WINDOW` times (s) that were added, in whole microseconds: 1 kB, and there are two for each meter."""
 
     __slots__ = ("_at", "_count", "_kept")
 
     def __init__(self) -> None:
-        self._kept = array("f", bytes(4 * WINDOW))  # a list of floats would be most of what a meter takes
+        self._kept = array("i", bytes(4 * WINDOW))  # a list of floats would be most of what a meter takes
         self._at = 0
         self._count = 0
 
-    def add(self, number: float) -> None:
-        """Keep a number and forget the oldest."""
-        self._kept[self._at] = number
+    def add(self, seconds: float) -> None:
+        """Keep a time and forget the oldest; one beyond 2147 s is kept as that."""
+        self._kept[self._at] = round(max(-_LONGEST, min(seconds, _LONGEST)) * _MICRO)
         self._at = (self._at + 1) % WINDOW
         self._count += 1
 
@@ -93,10 +96,10 @@ class Ring:
         return tuple(_between(kept, percent / 100 * (len(kept) - 1)) if kept else None for percent in percents)
 
 
-def _between(ascending: Sequence[float], at: float) -> float:
+def _between(ascending: Sequence[int], at: float) -> float:
     low = int(at)
     high = min(low + 1, len(ascending) - 1)
-    return ascending[low] + (ascending[high] - ascending[low]) * (at - low)
+    return (ascending[low] + (ascending[high] - ascending[low]) * (at - low)) / _MICRO
 
 
 class Pulse:

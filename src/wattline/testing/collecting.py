@@ -6,6 +6,7 @@ with Collecting("kwollector", "-m", "metrics.d", "--sink", "stdout", folder=tmp_
 """
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -48,7 +49,7 @@ class Collecting:
     def __enter__(self) -> Self:
         with self.log.open("ab") as log, self.lines.open("ab") as lines:
             self._child = subprocess.Popen(  # noqa: S603
-                self._command, stdin=subprocess.DEVNULL, stdout=lines, stderr=log, cwd=self.folder
+                self._command, stdin=subprocess.DEVNULL, stdout=lines, stderr=log, cwd=self.folder, env=_at(self.folder)
             )
         return self
 
@@ -126,4 +127,11 @@ def samples_of(lines: bytes) -> list[Sample]:
 def ran(program: str, *arguments: str, folder: Path, said: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
     """Run a program of this installation to its end, with `said` on its standard input; its outputs are kept."""
     command: Sequence[str] = [str(Path(sys.executable).with_name(program)), *arguments]
-    return subprocess.run(command, input=said, capture_output=True, cwd=folder, timeout=_PATIENCE, check=False)  # noqa: S603
+    return subprocess.run(  # noqa: S603
+        command, input=said, capture_output=True, cwd=folder, env=_at(folder), timeout=_PATIENCE, check=False
+    )
+
+
+def _at(folder: Path) -> dict[str, str]:
+    """Return an environment in which a program keeps its state in `folder`, and not where its user does."""
+    return {**os.environ, "XDG_STATE_HOME": str(folder.absolute() / "state")}
