@@ -71,7 +71,7 @@ class Scale(Struct, frozen=True):
         """Return the scale of a factor; text and floats are read as the decimal they print as.
 
         What needs more than 64 bits is kept as the nearest that does not, 1 in 10^16 beside it at most. Raises
-        Misconfigured: it is 0, or so large or small that there is none.
+        Misconfigured: it is no number, or 0, or so large or small that there is none.
         """
         return _scale(factor)
 
@@ -105,7 +105,10 @@ def _scale(factor: Fraction | float | str) -> Scale:
     text = str(factor) if isinstance(factor, float | str) else ""
     if len(text) > _MOST_DIGITS or _HUGE.search(text):  # to write out 1e999999999 would take for ever
         raise Misconfigured(f"a scale of {text[:40]} is none that can be kept")
-    whole = Fraction(text) if isinstance(factor, float | str) else Fraction(factor)
+    try:
+        whole = Fraction(text) if isinstance(factor, float | str) else Fraction(factor)
+    except (ValueError, ZeroDivisionError) as error:
+        raise Misconfigured(f"{text!r} is no number to multiply with") from error
     if max(abs(whole.numerator), whole.denominator) > _LARGEST:
         finest = int(_LARGEST / max(Fraction(1), abs(whole)))
         near = whole.limit_denominator(finest) if finest else Fraction(0)

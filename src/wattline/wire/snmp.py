@@ -46,6 +46,7 @@ PRIVACY: Final = {
 """A `c` stands for the key expansion of Cisco (Reeder's); without it Blumenthal's, as net-snmp has it."""
 
 _LONG: Final = 20  # digits; no counter of 64 bits has more
+_LONGEST_COMMUNITY: Final = 255  # octets; snmp_plain looks for the number of a request behind so many
 _SHORTEST_PASSWORD: Final = 8  # RFC 3414 section 11.2
 _NUMBER: Final = re.compile(r"\s*([-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,3})?)\s*[^\d.,:]*$", re.ASCII)
 _FLOATS: Final = {b"\x9f\x78\x04": ">f4", b"\x9f\x79\x08": ">f8"}  # Opaque float and double, as net-snmp writes them
@@ -71,6 +72,11 @@ class Community(Struct, frozen=True):
 
     def __repr__(self) -> str:
         return f"Community(v{self.version})"
+
+    def fault(self) -> str:
+        """Say what is wrong with it in words, or nothing."""
+        long = len(self.text.encode()) > _LONGEST_COMMUNITY
+        return f"a community has at most {_LONGEST_COMMUNITY} octets" if long else ""
 
 
 class User(Struct, frozen=True):

@@ -57,8 +57,7 @@ class SnmpConfig(DriverConfig, frozen=True, kw_only=True):
         for name, least, most in _BOUNDS:
             if not least <= getattr(self, name) <= most:  # not so either of what is no number
                 raise ValueError(f"`{name}` lies between {least} and {most}")
-        who = self.who()
-        if isinstance(who, User) and (fault := who.fault()):
+        if fault := self.who().fault():
             raise ValueError(fault)
 
     @property

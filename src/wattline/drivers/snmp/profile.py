@@ -5,6 +5,7 @@ is known. An OID that does not begin with 1.3.6.1. stands below `root`; an arc `
 sysObjectID, for makers whose models have a tree each.
 """
 
+import difflib
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache, lru_cache
@@ -88,7 +89,8 @@ def profile(name: str, identity: str = "") -> Profile:
     Raises Misconfigured when there is none.
     """
     if name not in names():
-        raise Misconfigured(f"there is no profile {name!r}: {', '.join(names())}")
+        near = difflib.get_close_matches(name, names(), 3, 0.4) or names()[:3]
+        raise Misconfigured(f"there is no profile {name!r}; near to it are {', '.join(near)}")
     found = parse(name, (_FOLDER / f"{name}.yaml").read_text("utf-8"), identity)
     values, tables = found.values, found.tables
     for other in (profile(other, identity) for other in found.also):
