@@ -22,6 +22,8 @@ _EVERY: Final = 1.0
 PATIENCE: Final = 10
 """Seconds that one poll may last, and that a page is waited for. The older programs gave a meter that is slower than
 its period the time it takes, and so its values came; the default here is the period."""
+ANSWER: Final = 2
+"""Seconds that a datagram of SNMP is waited for before it is asked again: the older programs waited for 5 to 30."""
 PATIENT: Final = f"timeout: {PATIENCE}s lets a meter be slower than its period, as before; ticks missed are counted."
 _ROW: Final = re.compile(r"(\w+)\[(\d+)\]\.?(.*)", re.DOTALL)
 

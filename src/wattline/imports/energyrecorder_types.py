@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from wattline.errors import Misconfigured
-from wattline.imports.conversion import PATIENCE
+from wattline.imports.conversion import ANSWER, PATIENCE
 from wattline.imports.meaning import of_unit
 
 Made = tuple[dict[str, Any], list[str]]
@@ -93,7 +93,12 @@ def _redfish(server: Server) -> Made:
 
 
 def _snmp(server: Server) -> Made:
-    given: dict[str, Any] = {"driver": "snmp", "host": server.text("host"), "port": _number(server, "port")}
+    given: dict[str, Any] = {
+        "driver": "snmp",
+        "host": server.text("host"),
+        "port": _number(server, "port"),
+        "wait": ANSWER,
+    }
     version, remarks = server.text("version"), []
     secrets = {name: str(server.get(name) or "") for name in _SNMP_KEYS}
     if version not in ("v2", "v3"):

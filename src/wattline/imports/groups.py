@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from wattline.imports.conversion import PATIENCE, Old, Part
+from wattline.imports.conversion import ANSWER, PATIENCE, Old, Part
 from wattline.imports.description import Description
 from wattline.imports.meaning import of_name
 from wattline.model import ALIAS
@@ -87,7 +87,7 @@ def _once(old: Old, group: Group) -> Group:
 
 def _snmp(group: Group) -> Made:
     first, remarks = group[0], []
-    given: dict[str, Any] = {"driver": first.scheme, **_host(first), **_own(group)}
+    given: dict[str, Any] = {"driver": first.scheme, **_host(first), **_own(group), "wait": ANSWER}
     if first.user:
         given["community"] = first.user
     if first.password:

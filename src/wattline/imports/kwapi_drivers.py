@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from wattline.errors import Misconfigured
-from wattline.imports.conversion import PATIENCE
+from wattline.imports.conversion import ANSWER, PATIENCE
 from wattline.imports.meaning import of_unit
 from wattline.model import ALIAS
 
@@ -123,7 +123,7 @@ def _outlets(meter: Wattmeter, who: Mapping[str, Any], oid: str, remarks: list[s
     if meter.aliases:
         more.append(f"probes_names: {meter.aliases} are not kept; name devices with `devices`.")
     said = meter.parameters
-    made = {"name": meter.title, "driver": "snmp", "host": str(_needed(said, "ip")), **_port(said),
+    made = {"name": meter.title, "driver": "snmp", "host": str(_needed(said, "ip")), **_port(said), "wait": ANSWER,
             "every": said.get("resolution", "1s"), **who, "tables": [table]}  # fmt: skip
     return made, [*remarks, *more]
 
