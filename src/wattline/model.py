@@ -258,7 +258,10 @@ class Cause(enum.StrEnum):
 
 
 class Outage(Struct, frozen=True):
-    """A hole that is known: `meter` gave nothing from `start` to `end` (ns; None: it lasts) because of `cause`."""
+    """A hole that is known: `meter` gave nothing from `start` to `end` (ns; None: it lasts) because of `cause`.
+
+    An overrun gives less than it was asked for: the samples within it have missed ticks before them.
+    """
 
     meter: str
     start: int
