@@ -194,7 +194,7 @@ class Layout(Struct, frozen=True, eq=False):
         return hash(self.id)
 
 
-class Batch(Struct, frozen=True, eq=False):
+class Batch(Struct, frozen=True, eq=False, gc=False):
     """Frames of one layout from one life of one source.
 
     Shapes: `time` int64[n], `values` float64[n, k], `present` uint8[n, ceil(k / 8)] (bits in little order, see

@@ -40,7 +40,7 @@ async def test_waits_of_one_length_are_the_same_in_one_loop() -> None:
 
 async def test_a_limit_ends_what_lasts_too_long() -> None:
     with pytest.raises(TimeoutError):
-        async with Limit(0.01):
+        async with Limit(Waits(0.01)):
             await asyncio.Event().wait()
     task = asyncio.current_task()
     assert task is not None
@@ -48,17 +48,17 @@ async def test_a_limit_ends_what_lasts_too_long() -> None:
 
 
 async def test_a_limit_leaves_alone_what_ends_in_time_or_fails() -> None:
-    async with Limit(0.01):
+    async with Limit(Waits(0.01)):
         pass
     with pytest.raises(ValueError, match="mine"):
-        async with Limit(60):
+        async with Limit(Waits(60)):
             raise ValueError("mine")
     await asyncio.sleep(0.02)
 
 
 async def test_a_cancellation_from_outside_stays_one_within_a_limit() -> None:
     async def limited() -> None:
-        async with Limit(60):
+        async with Limit(Waits(60)):
             await asyncio.Event().wait()
 
     task = asyncio.create_task(limited())
@@ -69,7 +69,7 @@ async def test_a_cancellation_from_outside_stays_one_within_a_limit() -> None:
 
 
 async def test_the_inner_of_two_limits_is_the_one_that_ends() -> None:
-    async with Limit(60):
+    async with Limit(Waits(60)):
         with pytest.raises(TimeoutError):
-            async with Limit(0.01):
+            async with Limit(Waits(0.01)):
                 await asyncio.Event().wait()

@@ -1,6 +1,6 @@
 """Waits of one length share one timer, for they end in the order in which they began.
 
-A thousand meters that wait five seconds for each answer, and get it, would set and cancel a timer of the loop each time.
+A thousand meters that wait five seconds for each answer, and get it, would set and cancel a thousand timers.
 Here a wait is an entry in a queue, and the loop's timer is set for the oldest one alone.
 """
 
@@ -73,8 +73,8 @@ class Limit:
 
     __slots__ = ("_before", "_over", "_task", "_wait", "_waits")
 
-    def __init__(self, seconds: float) -> None:
-        self._waits = waits(seconds)
+    def __init__(self, of: Waits) -> None:
+        self._waits = of
         self._over = False
 
     async def __aenter__(self) -> None:
