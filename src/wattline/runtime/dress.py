@@ -182,8 +182,8 @@ class Dresser:
             "accuracy": known.accuracy,
             "point": known.point,
         }
-        told: Column = replace(column, **{name: value for name, value in said.items() if value is not None})
-        return _one(told)
+        told: Column = _one(replace(column, **{name: value for name, value in said.items() if value is not None}))
+        return told
 
     def _devices(self, described: Iterable[Device], named: Iterable[str]) -> tuple[Device, ...]:
         """Return what is known of the devices of a layout, and of those above them that the configuration names."""
