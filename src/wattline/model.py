@@ -56,7 +56,7 @@ class Point(enum.StrEnum):
     ESTIMATE = "estimate"
 
 
-class Metric(Struct, frozen=True):
+class Metric(Struct, frozen=True, gc=False):
     """A name with one base unit, one kind and one help line."""
 
     name: str
@@ -69,7 +69,7 @@ ALIAS: Final = "_device_alias"
 """The label that names the device which draws what is measured: the node on an outlet (Kwollect's word)."""
 
 
-class Series(Struct, frozen=True):
+class Series(Struct, frozen=True, gc=False):
     """One metric of one device with fixed labels: the identity of a history.
 
     `labels` are (name, value) pairs sorted by name; make them with `Series.of`, which normalises.
@@ -104,7 +104,7 @@ class Series(Struct, frozen=True):
         }
 
 
-class Column(Struct, frozen=True):
+class Column(Struct, frozen=True, gc=False):
     """What a layout says of one series beside its identity; a change is a new version from a time, no new series."""
 
     scale: Scale = IDENTITY
@@ -128,7 +128,7 @@ class Column(Struct, frozen=True):
     """Empty for a measured series; else how it is estimated, in a phrase for people."""
 
 
-class Device(Struct, frozen=True):
+class Device(Struct, frozen=True, gc=False):
     """What a value is about: a rack, an outlet, a server, a socket, a process.
 
     `parents` maps a feed (`""` where there is one) to the device that this one is part of or draws from; what a parent
@@ -194,7 +194,7 @@ class Layout(Struct, frozen=True, eq=False):
         return hash(self.id)
 
 
-class Batch(Struct, frozen=True, eq=False):
+class Batch(Struct, frozen=True, eq=False, gc=False):
     """Frames of one layout from one life of one source.
 
     Shapes: `time` int64[n], `values` float64[n, k], `present` uint8[n, ceil(k / 8)] (bits in little order, see

@@ -62,6 +62,8 @@ class Document:
         self.file = file
         self.faults: list[Fault] = []
         self.lines: dict[Place, int] = {}
+        self.made: dict[Hashable, Any] = {}
+        """What was made of it without a fault, by type and text: what is written alike is made once."""
         self._values = 0
 
     @classmethod

@@ -5,9 +5,9 @@ of devices to each layout, once for each layout; a frame then costs one array of
 batches of a run from 1 without a hole.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 from msgspec.structs import replace
@@ -17,6 +17,8 @@ from wattline.model import Batch, Column, Device, Kind, Layout, Series, Times, V
 from wattline.plugin import Frame
 from wattline.runtime.site import DeviceConfig, MeterConfig
 from wattline.units import IDENTITY, Scale, Unit
+
+H = TypeVar("H", bound=Hashable)
 
 KEPT: Final = 64
 """Layouts whose dress is remembered: those that a page grew through are not needed again."""
@@ -139,10 +141,13 @@ class Dresser:
 
     def _dress(self, raw: Layout, period: float | None) -> Dressed:
         series = tuple(self._series(one, alone=len(raw) == 1) for one in raw.series)
-        columns = tuple(self._column(one, column, period) for one, column in zip(series, raw.columns, strict=True))
+        series = raw.series if series == raw.series else series
+        columns = _one(
+            tuple(self._column(one, column, period) for one, column in zip(series, raw.columns, strict=True))
+        )
         own = layout_id(series)
         family = own if raw.family == raw.id else self._families.get(raw.family, own)
-        if series == raw.series:
+        if series is raw.series:
             family = raw.family
         self._families[raw.family] = family
         devices = self._devices(raw.devices, dict.fromkeys(one.device for one in series))
@@ -177,7 +182,8 @@ class Dresser:
             "accuracy": known.accuracy,
             "point": known.point,
         }
-        return _one(replace(column, **{name: value for name, value in said.items() if value is not None}))
+        told: Column = _one(replace(column, **{name: value for name, value in said.items() if value is not None}))
+        return told
 
     def _devices(self, described: Iterable[Device], named: Iterable[str]) -> tuple[Device, ...]:
         """Return what is known of the devices of a layout, and of those above them that the configuration names."""
@@ -201,9 +207,9 @@ def _overridden(device: Device, known: DeviceConfig) -> Device:
 
 
 @lru_cache(maxsize=4096)
-def _one(column: Column) -> Column:
-    """Return the first of equal columns: a thousand meters of one family have them in common."""
-    return column
+def _one(value: H) -> H:
+    """Return the first of equal columns, or rows of them: a thousand meters of one family have them in common."""
+    return value
 
 
 def _times(given: int | Times | None, now: int, n: int) -> Times:

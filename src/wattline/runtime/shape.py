@@ -5,6 +5,7 @@ walked here, key by key, and msgspec converts the leaves. Secrets are resolved o
 are read, anything else is the secret itself.
 """
 
+import contextlib
 import math
 import os
 import re
@@ -129,10 +130,28 @@ def shape(document: Document, place: Place, value: Any, kind: Any) -> Any:
         return struct(document, place, value, kind)
     if origin is list or (origin is tuple and inner[1:] == (...,)):
         if isinstance(value, list):
-            return origin(shape(document, (*place, i), each, inner[0]) for i, each in enumerate(value))
+            return _once(document, place, value, kind)
     elif origin in (dict, Mapping) and isinstance(value, Mapping):
         return {name: shape(document, (*place, name), each, inner[1]) for name, each in value.items()}
     return _leaf(document, place, value, kind)
+
+
+def _once(document: Document, place: Place, values: list[Any], kind: Any) -> Any:
+    """Convert a list; tuples of structs that are written alike are one: the options of a thousand meters."""
+    origin, inner = typing.get_origin(kind), typing.get_args(kind)
+    key = None
+    if origin is tuple and isinstance(inner[0], type) and issubclass(inner[0], Struct):
+        with contextlib.suppress(
+            TypeError, ValueError, OverflowError, RecursionError
+        ):  # MessagePack has less than YAML
+            key = kind, msgspec.msgpack.encode(values)
+    if key in document.made:
+        return document.made[key]
+    before = len(document.faults)
+    made = origin(shape(document, (*place, i), each, inner[0]) for i, each in enumerate(values))
+    if key is not None and len(document.faults) == before:
+        document.made[key] = made
+    return made
 
 
 def struct(document: Document, place: Place, given: Mapping[str, Any], kind: type[T]) -> T | None:

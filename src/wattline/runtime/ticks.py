@@ -18,14 +18,19 @@ from contextlib import AbstractAsyncContextManager
 from typing import Final, Protocol
 
 from wattline.units import NANOSECONDS
+from wattline.wire.waits import Limit, Waits
 
 STEP: Final = 100_000_000
 """Nanoseconds by which the wall clock must leave the monotonic one to have stepped."""
-SLOT: Final = 50_000_000
-"""Nanoseconds between two phases; ..."""
+SLOT: Final = 100_000_000
+"""Most nanoseconds between two phases; ..."""
 _FEWEST_SLOTS: Final = 10
-"""... where a period has fewer, a phase may be any."""
+"""... a period has so many at least."""
 _SLEW_PPM: Final = 500
+_EARLY: Final = 2_000_000
+"""Nanoseconds by which a timer may ring early: uvloop counts milliseconds, from the beginning of a turn; ..."""
+_ROUNDED: Final = 500_000
+"""... of which this one is half."""
 _MICROSECOND: Final = 1000
 
 
@@ -51,6 +56,10 @@ class Clock(ABC):
     async def sleep(self, seconds: float) -> None:
         """Return after `seconds`, never before."""
 
+    async def until(self, tick: int) -> None:
+        """Return when the wall clock shows `tick` (ns), or would if nobody had set it meanwhile."""
+        await self.sleep((tick - self.now()) / NANOSECONDS)
+
     @abstractmethod
     def timeout(self, seconds: float) -> AbstractAsyncContextManager[object]:
         """Raise TimeoutError from the block when it has lasted `seconds`."""
@@ -62,6 +71,11 @@ class Clock(ABC):
 
 class SystemClock(Clock):
     """The clocks of this machine and of the running event loop."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[int, list[asyncio.Future[None]]] = {}
+        """Who is to be woken, by tick: those of one slot share a timer."""
+        self._waits: dict[float, Waits] = {}
 
     def now(self) -> int:
         """See `Clock.now`."""
@@ -75,9 +89,35 @@ class SystemClock(Clock):
         """See `Clock.sleep`."""
         await asyncio.sleep(seconds)
 
+    async def until(self, tick: int) -> None:
+        """See `Clock.until`."""
+        woken = asyncio.get_running_loop().create_future()
+        waiting = self._waiting.get(tick)
+        if waiting is None:
+            self._waiting[tick] = [woken]
+            self._set(tick)
+        else:
+            waiting.append(woken)
+        await woken
+
+    def _set(self, tick: int) -> None:
+        left = tick - self.now() + _ROUNDED
+        asyncio.get_running_loop().call_later(left / NANOSECONDS, self._ring, tick)
+
+    def _ring(self, tick: int) -> None:
+        if 0 < tick - self.now() < _EARLY:
+            self._set(tick)
+            return
+        for woken in self._waiting.pop(tick):
+            if not woken.done():
+                woken.set_result(None)
+
     def timeout(self, seconds: float) -> AbstractAsyncContextManager[object]:
         """See `Clock.timeout`."""
-        return asyncio.timeout(seconds)
+        waits = self._waits.get(seconds)
+        if waits is None:
+            waits = self._waits[seconds] = Waits(seconds)
+        return Limit(waits)
 
     def call_later(self, seconds: float, callback: Callable[[], object]) -> Timer:
         """See `Clock.call_later`."""
@@ -95,11 +135,12 @@ def midpoint(now: int, elapsed: int) -> int:
 def phase(name: str, period: int) -> int:
     """Return where in its period (ns) a meter's ticks lie: a hash of the name, the same on every start.
 
-    Meters share slots: to wake a loop costs more than a poll, and those of one slot are woken together.
+    Meters share slots: to wake a loop whose memory is no longer in the CPU's caches costs as much as several polls, and
+    those of one slot are woken together.
     """
     spread = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little")
-    slots = period // SLOT
-    return (spread * slots >> 64) * SLOT if slots >= _FEWEST_SLOTS else spread * period >> 64
+    slot = min(SLOT, max(1, period // _FEWEST_SLOTS))
+    return (spread * (period // slot) >> 64) * slot
 
 
 class Life:
@@ -152,10 +193,10 @@ class Ticks:
             if wait > self.period:  # the clock was set back: a meter must not wait for as long as that
                 tick = self._after(self._clock.now())
                 continue
-            await self._clock.sleep(wait / NANOSECONDS)
+            await self._clock.until(tick)
         if wait <= -self.period:  # the loop was blocked, or the clock was set forward: this is a later tick
             tick += -wait // self.period * self.period
-        self.late = max(0, self._clock.now() - tick) / NANOSECONDS
+        self.late = -wait % self.period / NANOSECONDS
         run = self._life.observe()
         if self._last is not None and run == self._run:
             self.missed += max(0, (tick - self._last) // self.period - 1)

@@ -16,6 +16,7 @@ from typing import Final, TypeVar
 from wattline.errors import Malformed
 from wattline.wire import ber
 from wattline.wire.ber import Pdu, Value
+from wattline.wire.waits import Wait, waits
 
 _DATAGRAM: Final = 65_535
 _LEAST, _MOST = 1 << 24, 1 << 31
@@ -100,12 +101,12 @@ class Plain:
     """
 
     __slots__ = (
-        "_answer", "_community", "_loop", "_number", "_read", "_socket", "_tries", "_version", "_wait",
+        "_answer", "_community", "_loop", "_number", "_read", "_socket", "_tries", "_version", "_waits",
     )  # fmt: skip
 
     def __init__(self, there: tuple[str, int], version: int, community: str, *, wait: float, tries: int) -> None:
         self._version, self._community = version, community.encode()
-        self._wait, self._tries = wait, tries
+        self._waits, self._tries = waits(wait), tries
         self._number = secrets.randbelow(_MOST - _LEAST) + _LEAST
         self._answer: asyncio.Future[object] | None = None
         self._read: Callable[[bytes], object | None] = _nothing
@@ -175,7 +176,7 @@ class Plain:
         """Send, up to `tries` times, until `read` finds the answer in what comes."""
         answer: asyncio.Future[T] = self._loop.create_future()
         left = self._tries
-        timer: asyncio.TimerHandle | None = None
+        timer: Wait | None = None
 
         def send() -> None:
             """Send, and again after `wait`; a timer is cheaper than a task."""
@@ -193,7 +194,7 @@ class Plain:
             except OSError as error:
                 answer.set_exception(error)
                 return
-            timer = self._loop.call_later(self._wait, send)
+            timer = self._waits.begin(send)
 
         self._answer, self._read = answer, read  # type: ignore[assignment]
         send()

@@ -26,14 +26,14 @@ H = TypeVar("H", bound=Hashable)
 TYPES: Final = frozenset({"rack", "pdu", "ups", "outlet", "server", "socket", "memory", "process", "host"})
 
 
-class Guard(Struct, frozen=True):
+class Guard(Struct, frozen=True, gc=False):
     """A value counts only while the object at `oid` says one of `says`."""
 
     oid: str
     says: frozenset[str]
 
 
-class Cell(Struct, frozen=True, eq=False):
+class Cell(Struct, frozen=True, eq=False, gc=False):
     """One value of a poll: the OID at which it stands now, and what it means.
 
     `more` are OIDs whose values are added to it; `zero` is the count that means 0 (temperatures in Fahrenheit). An
@@ -167,20 +167,20 @@ def _cell(place: Place, tag: int | None, point: Point, told: Mapping[str, Value]
     when = quantity.when if isinstance(quantity, TableColumn) else None
     return Cell(
         sys.intern(place.oid),
-        Series.of(place.device, _one(quantity.of_metric()), place.labels),
-        _one(column),
-        _one(frozenset(quantity.absent)),
-        Guard(sys.intern(place.guard), _one(frozenset(map(str, when.says)))) if when and place.guard else None,
+        Series.of(place.device, one(quantity.of_metric()), place.labels),
+        one(column),
+        one(frozenset(quantity.absent)),
+        Guard(sys.intern(place.guard), one(frozenset(map(str, when.says)))) if when and place.guard else None,
         place.more,
-        _one(quantity.zero()),
+        one(quantity.zero()),
         quantity.unit == BOOLEAN,
         quantity.unsigned,
-        _one(quantity.bounds()),
+        one(quantity.bounds()),
     )
 
 
 @lru_cache(maxsize=4096)
-def _one(value: H) -> H:
+def one(value: H) -> H:
     """Return the first of equal values: a thousand meters of one family have their columns in common."""
     return value
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from wattline.drivers.snmp.plan import Cell, Plan
+from wattline.drivers.snmp.plan import Cell, Plan, one
 from wattline.plugin import Frame, Layout, Malformed, Mask, Values
 from wattline.units import exact
 from wattline.wire.ber import Value
@@ -165,7 +165,8 @@ def _base(cell: Cell, answer: Mapping[str, Value]) -> float | None:
 
 
 def _layout(plan: Plan) -> Layout:
-    return Layout.of([c.series for c in plan.cells], [c.column for c in plan.cells], devices=plan.devices)
+    columns = one(tuple(cell.column for cell in plan.cells))
+    return Layout.of([cell.series for cell in plan.cells], columns, devices=plan.devices)
 
 
 def _factors(plan: Plan, part: str) -> Values:

@@ -6,7 +6,7 @@ refused, or that fails, leaves no trace.
 """
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -103,7 +103,7 @@ class Catalogue(Held):
         self.family_by_layout: NDArray[np.int64] = np.zeros(64, np.int64)
         self.source_by_life: NDArray[np.int64] = np.zeros(64, np.int64)
         self.life_by_number: list[Life | None] = []
-        self.families_of: dict[int, list[int]] = {}
+        self.families_of: dict[int, tuple[int, ...]] = {}
         """The families that a series is in."""
         self._sharing: set[int] = set()
         self._entries: tuple[Entry, ...] | None = None
@@ -126,17 +126,21 @@ class Catalogue(Held):
             self.family_by_layout = _reaching(self.family_by_layout, known.number)
             self.family_by_layout[known.number] = known.family
             known.say_states(tuple(i for i, number in enumerate(known.ids.tolist()) if self.is_state(number)))
-            for number in known.ids.tolist():
-                families = self.families_of.setdefault(number, [])
+            alone = (known.family,)  # of all its series, nearly always
+            for number in self._numbers(known):
+                families = self.families_of.setdefault(number, alone)
                 if known.family not in families:
-                    families.append(known.family)
-                    if len(families) > 1:
-                        self._sharing.update(families)
+                    families = self.families_of[number] = (*families, known.family)
+                    self._sharing.update(families)
         for life in lives:
             self.life_by_number.extend([None] * (life.number + 1 - len(self.life_by_number)))
             self.life_by_number[life.number] = life
             self.source_by_life = _reaching(self.source_by_life, life.number)
             self.source_by_life[life.number] = life.source
+
+    def _numbers(self, known: Known) -> Iterator[int]:
+        """Yield the ids of a layout, as the objects that its family holds: a million series are as many ints."""
+        return map(self.members[known.family].__getitem__, known.places.tolist())
 
     def newest_until(self, layouts: NDArray[np.int64], times: NDArray[np.int64]) -> None:
         """Note frames of layouts, by their numbers, at times."""
@@ -265,7 +269,9 @@ class Plan(Held):
     def _hold_columns(self, layout: Layout, known: Known, batch: Batch, earlier: Sequence[Batch]) -> bool:
         """Keep the columns of a batch that is newer than what was held; say whether they are those that hold now."""
         newest, current = int(batch.time.max(initial=0)), True
-        for number, column in zip(known.ids.tolist(), layout.columns, strict=True):
+        members = self.members.get(known.family) or self._base.members[known.family]
+        for place, column in zip(known.places.tolist(), layout.columns, strict=True):
+            number = members[place]
             held = self.columns.get(number) or self._base.columns.get(number)
             if held == column:
                 continue
@@ -301,8 +307,9 @@ class Plan(Held):
              ((pack(c), number) for number, c in self.columns.items() if number not in self.series))  # fmt: skip
         many("insert or replace into column_version values(?,?,?)",
              ((number, since, pack(column)) for number, since, column in self.versions))  # fmt: skip
+        roots = {number: root for root, number in (*self._base.roots.items(), *self.roots.items())}
         many("insert into family values(?,?,?) on conflict(number) do update set series=excluded.series",
-             ((family, self._root(family), np.array(members, "<i8").tobytes())
+             ((family, roots[family], np.array(members, "<i8").tobytes())
               for family, members in self.members.items()))  # fmt: skip
         many("insert into layout values(?,?,?,?,?,0)",
              ((k.number, name, k.family, k.ids.astype("<i8").tobytes(), k.places.astype("<i8").tobytes())
@@ -314,13 +321,6 @@ class Plan(Held):
         many("insert into life values(?,?,?,?)",
              ((life.number, life.source, name, run) for (name, run), life in self.lives.items()))  # fmt: skip
         connection.execute("update meta set value=value+1 where name='catalogue'")
-
-    def _root(self, family: int) -> bytes:
-        for roots in (self.roots, self._base.roots):
-            for root, number in roots.items():
-                if number == family:
-                    return root
-        raise AssertionError(family)
 
 
 def load(connection: sqlite3.Connection) -> Catalogue:

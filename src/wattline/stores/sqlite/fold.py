@@ -93,37 +93,43 @@ def _fold_plain(table: Staged, plain: Integers, catalogue: Catalogue, seq: int) 
     if not len(plain):
         return [], np.zeros(0, np.int64)
     time, layout, life = table.words[table.offset[plain]], table.layout[plain], table.life[plain]
-    hour = time // HOUR
-    family, source = catalogue.family_by_layout[layout], catalogue.source_by_life[life]
-    group = (family << 40) | (source << 20) | (hour - hour.min())
-    if int(source.max()) >= 1 << 20 or int(hour.max() - hour.min()) >= 1 << 20:
+    family, source, hour = catalogue.family_by_layout[layout], catalogue.source_by_life[life], time // HOUR
+    hour -= hour.min()
+    if int(source.max()) >= 1 << 20 or int(hour.max()) >= 1 << 20:
         return [], np.unique(family)
+    group = family << 40
+    group |= source << 20
+    group |= hour
+    del source, hour  # each is as large as the times
     sorting = np.lexsort((time, group))
     group, time, layout, life = group[sorting], time[sorting], layout[sorting], life[sorting]
     same = group[1:] == group[:-1]
     odd = same & ((layout[1:] != layout[:-1]) | (life[1:] != life[:-1]) | (time[1:] <= time[:-1]))
-    families = family[sorting]
-    more = np.unique(families[1:][odd])
+    del time, layout
+    more = np.unique(family[sorting[1:][odd]])
     starts = np.flatnonzero(np.concatenate([[True], ~same]))
     sizes = np.diff(np.append(starts, len(group)))
     widths = table.k[plain[sorting[starts]]]
-    chosen = ~np.isin(families[starts], more)
+    families = family[sorting[starts]]
+    chosen = ~np.isin(families, more)
     chunks = []
     for n, k in np.unique(np.stack([sizes[chosen], widths[chosen]], axis=1), axis=0).tolist():
-        alike = starts[chosen & (sizes == n) & (widths == k)]
+        alike = np.flatnonzero(chosen & (sizes == n) & (widths == k))
         step = max(1, _BLOCK // (n * (1 + k)))
         for at in range(0, len(alike), step):
-            rows = alike[at : at + step, None] + np.arange(n)
+            which = alike[at : at + step]
+            rows = starts[which, None] + np.arange(n)
             batches = plain[sorting[rows]]
             words = table.words[table.offset[batches][:, :, None] + np.arange(1 + k)]
             times, values = np.ascontiguousarray(words[:, :, 0]), words[:, :, 1:].view(np.float64)
-            heads = rows[:, 0]
-            bodies = encode_alike(times, values, life[heads].tolist())
-            origins = catalogue.source_by_life[life[heads]].tolist()
+            lives = life[rows[:, 0]]
+            bodies = encode_alike(times, values, lives.tolist())
+            origins = catalogue.source_by_life[lives].tolist()
+            owners = families[which].tolist()
             for i, body in enumerate(bodies):
                 first, last = int(times[i, 0]), int(times[i, -1])
                 chunks.append(
-                    ChunkRow(int(families[heads[i]]), origins[i], first - first % HOUR, HOUR, 0, first, n, last, seq,
+                    ChunkRow(owners[i], origins[i], first - first % HOUR, HOUR, 0, first, n, last, seq,
                              n * k, FOLDED, body)
                 )  # fmt: skip
     return chunks, more

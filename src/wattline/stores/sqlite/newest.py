@@ -53,9 +53,10 @@ class Newest:
             layouts = (catalogue.numbered[number] for number in staged.layout[batches].tolist())
             self._stacked = (name, np.stack([known.ids for known in layouts if known is not None]))
         block = staged.words[staged.offset[batches, None] + np.arange(1 + k)]
-        sorting = np.lexsort((staged.life[batches], block[:, 0]))
+        lives = staged.life[batches].astype(np.int64)
+        sorting = np.lexsort((lives, block[:, 0]))
         ids = self._stacked[1][sorting].ravel()
-        time, life = np.repeat(block[sorting, 0], k), np.repeat(staged.life[batches][sorting], k)
+        time, life = np.repeat(block[sorting, 0], k), np.repeat(lives[sorting], k)
         self._take(ids, time, life, block[sorting, 1:].view(np.float64).ravel())
 
     def take_piece(self, ids: NDArray[np.int64], piece: Piece) -> None:

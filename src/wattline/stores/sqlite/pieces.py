@@ -19,6 +19,7 @@ COMMIT: Final = 20
 LAST: Final = (1 << COMMIT) - 1
 
 Integers = NDArray[np.int64]
+Narrow = NDArray[np.int32]
 
 
 class Piece(NamedTuple):
@@ -48,13 +49,16 @@ class Piece(NamedTuple):
 
 
 class Staged(NamedTuple):
-    """Batches of many commits as one table: `layout`, `life`, `n`, `k`, `flags`, `offset` into `words`, and `order`."""
+    """Batches of many commits as one table: `layout`, `life`, `n`, `k`, `flags`, `offset` into `words`, and `order`.
 
-    layout: Integers
-    life: Integers
-    n: Integers
-    k: Integers
-    flags: Integers
+    A fold holds some for each of a million batches, so the numbers are no wider than they must be.
+    """
+
+    layout: Narrow
+    life: Narrow
+    n: Narrow
+    k: Narrow
+    flags: Narrow
     offset: Integers
     order: Integers
     words: Integers
@@ -64,7 +68,13 @@ class Staged(NamedTuple):
         k = int(self.k[batches[0]])
         if (self.n[batches] == 1).all() and not self.flags[batches].any():
             block = self.words[self.offset[batches, None] + np.arange(1 + k)]
-            return Piece(block[:, 0], self.life[batches], self.order[batches], block[:, 1:].view(np.float64), None)
+            return Piece(
+                block[:, 0],
+                self.life[batches].astype(np.int64),
+                self.order[batches],
+                block[:, 1:].view(np.float64),
+                None,
+            )
         parts = [self._batch(batch, k) for batch in batches.tolist()]
         repeats = self.n[batches]
         present = None
@@ -72,7 +82,7 @@ class Staged(NamedTuple):
             present = np.concatenate([np.ones(v.shape, bool) if p is None else p for _, v, p in parts])
         return Piece(
             np.concatenate([part[0] for part in parts]),
-            np.repeat(self.life[batches], repeats),
+            np.repeat(self.life[batches].astype(np.int64), repeats),
             np.repeat(self.order[batches], repeats),
             np.concatenate([part[1] for part in parts]),
             present,
@@ -91,7 +101,7 @@ class Staged(NamedTuple):
 
 def stage(rows: Iterable[Row], wanted: Callable[[Integers], Mask] | None = None) -> Staged:
     """Put rows together; `wanted` says of the layout numbers of a row which batches to take."""
-    columns: list[tuple[Integers, ...]] = []
+    columns: list[tuple[Narrow | Integers, ...]] = []
     words: list[Integers] = []
     base = 0
     for row in rows:
@@ -107,13 +117,13 @@ def stage(rows: Iterable[Row], wanted: Callable[[Integers], Mask] | None = None)
                 numbers = numbers[np.repeat(offset - starts, sizes) + np.arange(int(sizes.sum()))]
                 offset = starts
         if len(directory):
-            fields = (directory[name].astype(np.int64) for name in ("layout", "life", "n", "k", "flags"))
+            fields = (directory[name].astype(np.int32) for name in ("layout", "life", "n", "k", "flags"))
             columns.append((*fields, offset + base, (row.seq << COMMIT) + place))
             words.append(numbers)
             base += len(numbers)
     if not columns:
-        empty = np.zeros(0, np.int64)
-        return Staged(empty, empty, empty, empty, empty, empty, empty, empty)
+        narrow, empty = np.zeros(0, np.int32), np.zeros(0, np.int64)
+        return Staged(narrow, narrow, narrow, narrow, narrow, empty, empty, empty)
     whole = [np.concatenate(column) for column in zip(*columns, strict=True)]
     return Staged._make([*whole, np.concatenate(words)])
 

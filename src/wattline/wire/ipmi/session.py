@@ -20,6 +20,7 @@ from wattline.wire.ipmi import envelope, handshake, message
 from wattline.wire.ipmi.keys import Exchange, Keys, Who, same
 from wattline.wire.ipmi.message import APP, Hop, Reply, Request
 from wattline.wire.ipmi.suites import SUITES, Suite
+from wattline.wire.waits import Wait, waits
 
 _KEEP_WARM: Final = 30.0
 _CAPABILITIES, _SET_LEVEL, _CLOSE = 0x38, 0x3B, 0x3C
@@ -261,7 +262,8 @@ class Session:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[T | None] = loop.create_future()
         attempts = iter(range(self._tries))
-        timer: asyncio.TimerHandle | None = None
+        timer: Wait | None = None
+        again = waits(self._wait)
 
         def send() -> None:
             """Send, and again after `wait`; with no attempt left the answer is None. A timer is cheaper than a task."""
@@ -270,7 +272,7 @@ class Session:
             if attempt is not None and self._post is not None:
                 self._post.send(write(attempt), self.address)
                 self._spoke = loop.time()
-                timer = loop.call_later(self._wait, send)
+                timer = again.begin(send)
             elif not answer.done():
                 answer.set_result(None)
 
