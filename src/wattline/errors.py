@@ -12,6 +12,12 @@ Anything else that a plugin raises is a bug of ours: it is logged once with its 
 not the program. A message names the address, the key, the line or the object; it never holds a secret.
 """
 
+import os
+import re
+from typing import Final
+
+_NUMBERED: Final = re.compile(r"\[Errno (\d+)\]")
+
 
 class WattlineError(Exception):
     """Root of all errors that Wattline raises on purpose."""
@@ -39,3 +45,11 @@ class Gone(WattlineError):
 
 class Refused(WattlineError):
     """A store or an interface will not take this: the message says why and what would be taken."""
+
+
+def reason(error: Exception) -> str:
+    """Say why a connection failed in the system's words, `Connection refused`, without numbers and Python's tuples."""
+    numbers = set(_NUMBERED.findall(str(error)))  # asyncio tells one for each address of a name, in one text
+    if len(numbers) == 1:
+        return os.strerror(int(numbers.pop()))
+    return getattr(error, "strerror", None) or str(error)

@@ -75,7 +75,8 @@ def read(url: str, as_json: bool, timeout: float) -> None:
     try:
         answer = asyncio.run(_ask(url, timeout))
     except WattlineError as error:
-        click.echo(f"{hide_password(url)} cannot be read: {error}", err=True)
+        shown = hide_password(url)
+        click.echo(f"{shown} cannot be read: {str(error).removeprefix(f'{shown}: ')}", err=True)
         sys.exit(EXIT_FAILED)
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(answer)).decode())
@@ -97,6 +98,10 @@ async def _ask(text: str, patience: float) -> Answer:
             frames = await _frames(driver, clock)
             latency = (clock.monotonic() - began) / 1e9
     except TimeoutError as error:
+        if isinstance(driver, Streamed):
+            raise Unreachable(
+                f"nothing was sent within {patience:g} s; it speaks when it likes: wait longer with --timeout"
+            ) from error
         raise Unreachable(f"no answer within {patience:g} s") from error
     except WattlineError as error:
         raise Unreachable(scrub(str(error), hidden(meter))) from error
@@ -147,7 +152,8 @@ def _show(answer: Answer) -> None:
         f"{answer.meter}  ({answer.driver}, {counted(len(answer.values), 'value')} in {answer.latency * 1000:.1f} ms)"
     )
     console.print(escape(head), style="bold", soft_wrap=True)
-    console.print(_table(answer))
+    if answer.values:
+        console.print(_table(answer))
     for estimate in dict.fromkeys(one.estimated for one in answer.values if one.estimated):
         console.print(f"estimated: {escape(estimate)}", style="dim", soft_wrap=True)
 

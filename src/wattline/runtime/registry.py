@@ -85,6 +85,11 @@ class Registry:
             raise Misconfigured(f"there is no {kind} {name!r}{nearest(name, found)}")
         try:
             plugin = found[name]()
+        except ModuleNotFoundError as error:
+            raise Misconfigured(
+                f"the {kind} {name!r} needs the Python module {error.name!r}, which is not installed:"
+                f" pip install {str(error.name).partition('.')[0]}"
+            ) from error
         except Exception as error:  # a stranger's module may raise anything when it is imported
             raise Misconfigured(f"the {kind} {name!r} cannot be imported: {type(error).__name__}: {error}") from error
         if not (isinstance(plugin, type) and issubclass(plugin, _KINDS[group])):

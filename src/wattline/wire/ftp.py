@@ -10,7 +10,7 @@ import re
 from collections.abc import Coroutine
 from typing import Any, Final, NamedTuple, TypeVar
 
-from wattline.errors import Denied, Malformed, Misconfigured, Unreachable
+from wattline.errors import Denied, Malformed, Misconfigured, Unreachable, reason
 
 MOST_FILES: Final = 100_000
 _LINE: Final = 8192
@@ -186,7 +186,7 @@ class Ftp:
         except TimeoutError as error:
             raise Unreachable(f"{self.name} says nothing for {self._wait:g} s") from error
         except (OSError, UnicodeError) as error:  # a name that no resolver takes is the latter
-            raise Unreachable(f"{self.name} cannot be reached: {getattr(error, 'strerror', None) or error}") from error
+            raise Unreachable(f"{self.name} cannot be reached: {reason(error)}") from error
 
     def _good(self, said: Said, code: int, asked: str) -> Said:
         if said.code != code:

@@ -13,7 +13,7 @@ import struct
 from collections.abc import Awaitable, Callable
 from typing import Final, Literal, Protocol
 
-from wattline.errors import Malformed, Unreachable
+from wattline.errors import Malformed, Unreachable, reason
 from wattline.wire.serial_stream import Port
 
 Framing = Literal["tcp", "rtu"]
@@ -102,7 +102,7 @@ class Connection:
         except TimeoutError as error:
             raise Unreachable(f"{self.name} takes no connection within {self._wait:g} s") from error
         except (OSError, UnicodeError) as error:  # a name that no resolver takes is the latter
-            raise Unreachable(f"{self.name} cannot be reached: {getattr(error, 'strerror', None) or error}") from error
+            raise Unreachable(f"{self.name} cannot be reached: {reason(error)}") from error
 
     async def read(self, unit: int, space: Space, start: int, count: int) -> tuple[int, ...] | Refusal:
         """Ask for `count` (1 to 125) registers from `start`; a refusal is an answer as well.

@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
 
-from wattline.errors import Denied, Malformed, Misconfigured, Unreachable
+from wattline.errors import Denied, Malformed, Misconfigured, Unreachable, reason
 
 MOST: Final = 10_000
 """Lines of a list."""
@@ -127,7 +127,7 @@ class Upsd:
         except TimeoutError as error:
             raise Unreachable(f"{self.name} gives no whole answer within {self._wait:g} s") from error
         except (OSError, UnicodeError) as error:  # a name that no resolver takes is the latter
-            raise Unreachable(f"{fault}: {getattr(error, 'strerror', None) or error}") from error
+            raise Unreachable(f"{fault}: {reason(error)}") from error
 
 
 def _words(line: str) -> list[str]:

@@ -21,7 +21,7 @@ import gufo.snmp as gufo
 import numpy as np
 from msgspec import Struct
 
-from wattline.errors import Denied, Malformed, Unreachable, WattlineError
+from wattline.errors import Denied, Malformed, Unreachable, WattlineError, reason
 from wattline.wire.ber import Value
 from wattline.wire.snmp_plain import Plain
 from wattline.wire.snmp_sealed import Sealed
@@ -134,7 +134,7 @@ class Agent:
             else:
                 self._session = Plain(there, who.version, who.text, wait=self._wait, tries=self._tries)
         except OSError as error:
-            raise Unreachable(f"{self.name} cannot be reached from here: {error}") from error
+            raise Unreachable(f"{self.name} cannot be reached from here: {reason(error)}") from error
         await self.refresh()
 
     def close(self) -> None:
@@ -213,7 +213,7 @@ class Agent:
         except TimeoutError as error:
             raise Unreachable(f"the name server does not answer for {self._host}") from error
         except (OSError, UnicodeError) as error:
-            raise Unreachable(f"{self._host} is no name that resolves: {error}") from error
+            raise Unreachable(f"{self._host} is no name that resolves: {reason(error)}") from error
         return str(found[0][4][0])
 
     async def _exchange(self, ask: Callable[[], Awaitable[T]]) -> T:
@@ -241,7 +241,7 @@ class Agent:
         if garbage or isinstance(error, (gufo.SnmpError, Malformed)) or type(error).__name__ == "PanicException":
             return Malformed(f"{self.name} answered what is no SNMP: {error}")
         if isinstance(error, OSError):
-            return Unreachable(f"{self.name} cannot be reached: {error}")
+            return Unreachable(f"{self.name} cannot be reached: {reason(error)}")
         return None
 
     def _silence(self, *, refused: bool) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 import aiohttp
 import msgspec
 
-from wattline.errors import Denied, Malformed, Misconfigured, Unreachable
+from wattline.errors import Denied, Malformed, Misconfigured, Unreachable, reason
 
 _KEEP_ALIVE: Final = 75.0
 _REFUSED: Final = (401, 403)
@@ -110,10 +110,12 @@ class Web:
         except TimeoutError as error:
             raise Unreachable(f"no whole page from {url} within {self._wait:g} s") from error
         except aiohttp.ClientConnectorCertificateError as error:
-            reason = error.certificate_error
-            raise Unreachable(f"{url} shows a certificate that is not trusted: {reason}") from error
+            raise Unreachable(
+                f"{url} shows a certificate that is not trusted: {error.certificate_error};"
+                " give the one that signed it as `ca`, or say `verify: false`"
+            ) from error
         except aiohttp.ClientConnectorError as error:
-            raise Unreachable(f"{url} cannot be reached: {error.strerror or error}") from error
+            raise Unreachable(f"{url} cannot be reached: {reason(error.os_error)}") from error
         except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as error:
             raise Unreachable(f"{url} closed the connection before the page was whole") from error
         except (aiohttp.InvalidURL, UnicodeError) as error:  # the latter: a name that no resolver takes

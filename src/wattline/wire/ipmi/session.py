@@ -14,7 +14,7 @@ import socket
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-from wattline.errors import Denied, Malformed, Misconfigured, Unreachable
+from wattline.errors import Denied, Malformed, Misconfigured, Unreachable, reason
 from wattline.wire import rmcp
 from wattline.wire.ipmi import envelope, handshake, message
 from wattline.wire.ipmi.keys import Exchange, Keys, Who, same
@@ -154,11 +154,11 @@ class Session:
         except TimeoutError as error:
             raise Unreachable(f"the name server does not answer for {self._host}") from error
         except (OSError, UnicodeError) as error:
-            raise Unreachable(f"{self._host} is no name that resolves: {error}") from error
+            raise Unreachable(f"{self._host} is no name that resolves: {reason(error)}") from error
         try:
             self._post = await rmcp.Post.join(family)
         except OSError as error:
-            raise Unreachable(f"{self.name} cannot be reached from here: {error}") from error
+            raise Unreachable(f"{self.name} cannot be reached from here: {reason(error)}") from error
 
     async def _resolve(self) -> tuple[Any, ...]:
         """Return what getaddrinfo says first; an address in digits needs no thread to be looked up in."""
