@@ -61,7 +61,11 @@ def test_what_is_written_is_private_also_where_a_file_was(tmp_path):
     file = tmp_path / "site.yaml"
     file.write_text("")
     file.chmod(0o644)
-    done = CliRunner().invoke(wattline, ["import", "kwapi", str(tmp_path / "drivers.conf"), "-o", str(file)])
+    command = ["import", "kwapi", str(tmp_path / "drivers.conf"), "-o", str(file)]
+    refused = CliRunner().invoke(wattline, command)
+    assert (refused.exit_code, file.read_text()) == (2, "")
+    assert "--force" in refused.output
+    done = CliRunner().invoke(wattline, [*command, "--force"])
     assert done.exit_code == 0, done.output
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 

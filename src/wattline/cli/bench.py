@@ -30,13 +30,13 @@ PARTS: Final = {
 
 
 @click.command(short_help="Measure Wattline against its peers on this machine.")
-@click.argument("parts", nargs=-1, type=click.Choice(list(PARTS)))
+@click.argument("parts", nargs=-1, type=click.Choice(list(PARTS)), metavar="[PART]...")
 def bench(parts: tuple[str, ...]) -> None:
     """Measure Wattline against its peers on this machine, and print one table.
 
-    Figures are CPU seconds or times of interleaved runs, medians; machines differ, so read the ratios. PARTS are
-    pages, sweep, polls, wattmeters, crowd, kwollector, bmcs, durable, answers; without any, all of them. The peers are
-    net-snmp, snmp_exporter, kwollector (installed from PyPI), ipmitool, FreeIPMI, pyghmi, PostgreSQL, psutil and
+    Figures are CPU seconds or times of interleaved runs, medians; machines differ, so read the ratios. A PART is
+    pages, sweep, polls, wattmeters, crowd, kwollector, bmcs, durable or answers; without any, all of them. The peers
+    are net-snmp, snmp_exporter, kwollector (installed from PyPI), ipmitool, FreeIPMI, pyghmi, PostgreSQL, psutil and
     prometheus_client; a part whose peer is not to be had says so.
 
     \b

@@ -27,7 +27,8 @@ _PRIVATE: Final = 0o600
 @click.argument("system", type=click.Choice(list(SYSTEMS)))
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="The file to write.  [stdout]")
-def import_old(system: str, file: Path, output: Path | None) -> None:
+@click.option("--force", is_flag=True, help="Replace the file where there is one.")
+def import_old(system: str, file: Path, output: Path | None, force: bool) -> None:
     """Write our configuration from that of Kwapi, Kwollect or energyrecorder, with a comment at what changed.
 
     Whatever cannot be read is left out and told of, on standard error and at the end of the file; the exit status is
@@ -39,6 +40,8 @@ def import_old(system: str, file: Path, output: Path | None) -> None:
       wattline import kwollect /etc/kwollect/kwollector.conf -o site.yaml
       wattline check site.yaml
     """  # noqa: D301 - click wants the character itself
+    if output is not None and os.path.exists(output) and not force:
+        raise click.UsageError(f"{output} is there already: --force replaces it")
     made = SYSTEMS[system](file, Registry.installed())
     text = render(made)
     if output is None:

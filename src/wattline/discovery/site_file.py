@@ -31,9 +31,9 @@ def site_file(given: Sequence[tuple[Found, Proof]], about: str) -> str:
     head = [
         f"# Found by `wattline discover`: {about}",
         "#",
-        "#   wattline check FILE          is it right, and what would be read?",
+        "#   wattline check FILE              is it right, and what would be read?",
         "#   wattline doctor --config FILE    how good are these meters?",
-        "#   wattline up --config FILE    meter",
+        "#   wattline up --config FILE        meter, store and show",
         *_wanted(secrets),
         "",
         "meters:",
