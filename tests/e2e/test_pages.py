@@ -307,12 +307,14 @@ def test_pages_say_when_the_program_is_gone_and_come_back(chromium, tmp_path):
 @needs_chromium
 def test_without_a_sample_the_page_waits_and_says_for_what(chromium, tmp_path):
     config = tmp_path / "site.yaml"
-    config.write_text("meters:\n  - name: nobody\n    url: prometheus://127.0.0.1:9/metrics\n")
-    reader = Reader(chromium)
+    name = "nobody-" + "in-a-hall-of-a-long-name-" * 4
+    config.write_text(f"meters:\n  - name: {name}\n    url: prometheus://127.0.0.1:9/metrics\n")
+    reader = Reader(chromium, viewport={"width": 360, "height": 780})
     with Program("--config", str(config), data=tmp_path / "data") as program:
         reader.page.goto(program.address)
-        expect(reader.page.locator("#empty h2")).to_have_text("Waiting for the first sample", timeout=PATIENCE_MS)
+        expect(reader.page.locator("#empty h2")).to_have_text("No watts yet", timeout=PATIENCE_MS)
         expect(reader.page.locator("#empty")).to_contain_text("nobody")
+        assert reader.page.evaluate("document.documentElement.scrollWidth") <= 360
         assert reader.complaints == []
     reader.page.close()
 

@@ -11,17 +11,23 @@ from wattline import __version__
 from wattline.api.schema import encoded
 
 DESCRIPTION: Final = (
-    "Reads what Wattline meters: now, live, and as history. Every answer is about committed values alone; what can be "
-    "written are promotions. Times are ISO 8601 or seconds since the epoch, windows half open, [start, end). An error "
-    "is a problem (application/problem+json) that names the parameter."
+    "Reads what Wattline meters: now, live, and as history. Every answer is about committed values alone; only "
+    "promotions can be written. Times are ISO 8601 or seconds since the epoch, windows half open, [start, end). An "
+    "error is a problem (application/problem+json) that names the parameter."
 )
 CONFIG: Final = OpenAPIConfig(
-    title="Wattline", version=__version__, description=DESCRIPTION, path="/api/openapi", render_plugins=[]
+    title="Wattline",
+    version=__version__,
+    description=DESCRIPTION,
+    path="/api/openapi",
+    render_plugins=[],
+    use_handler_docstrings=True,
 )
 _STYLE: Final = """
 :root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}
 h2{margin-top:2.5rem}code{font:0.9em ui-monospace,monospace}table{border-collapse:collapse;width:100%}
-td{padding:.3rem 1rem .3rem 0;border-top:1px solid #8884;vertical-align:top}td:first-child{white-space:nowrap}
+td{padding:.3rem 1rem .3rem 0;border-top:1px solid #8884;vertical-align:top}
+td:first-child{white-space:nowrap;width:6rem}
 """
 _METHODS: Final = ("get", "post", "delete")
 _CODE: Final = re.compile("`([^`]+)`")
@@ -50,7 +56,9 @@ def page(document: dict[str, Any]) -> str:
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f"<title>{escape(title)}: the interface</title><style>{_STYLE}</style><h1>{escape(title)}: the interface</h1>"
-        f'<p>{escape(DESCRIPTION)}</p><p>For machines: <a href="/api/openapi.json">/api/openapi.json</a></p>{routes}'
+        f'<p>{escape(DESCRIPTION)}</p><p>For machines: <a href="/api/openapi.json">/api/openapi.json</a>; '
+        f'for people: <a href="/">the pages</a></p>'
+        f"{routes}"
     )
 
 

@@ -33,13 +33,16 @@ def check(file: Path) -> None:
             click.echo(str(fault), err=True)
         click.echo(f"{file}: {counted(len(examined.faults), 'fault')}", err=True)
         sys.exit(EXIT_FAULTY)
-    Console().print(_summary(examined))
+    site, console = examined.site, Console()
+    told = f"{counted(len(site.meters), 'meter')}, store in {site.data}, listening on {site.listen}"
+    console.print(escape(told), style="bold", highlight=False, soft_wrap=True)
+    if site.meters:
+        console.print(_summary(examined))
 
 
 def _summary(examined: Examination) -> Table:
     site = examined.site
-    title = f"{counted(len(site.meters), 'meter')}, store in {site.data}, listening on {site.listen}"
-    table = Table(title=escape(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in ("meter", "driver", "address"):
         table.add_column(name, overflow="fold")
     table.add_column("every", justify="right")

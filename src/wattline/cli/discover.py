@@ -109,7 +109,6 @@ def discover(
       wattline discover 10.2.0.0/24 --bmc-user reader --bmc-password env:BMC_PASSWORD
       wattline discover --hosts nodes.txt --yes --json | jq '.[].url'
 
-    \b
     A BMC locks an account after a few refusals: each is shown the password once, and after 3 refusals in a row the
     others of its kind are left alone. Secrets are never written: the file names env: or file: in their place.
 

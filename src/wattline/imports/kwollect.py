@@ -70,7 +70,7 @@ def chosen(old: Old, path: Path | None, options: Mapping[str, Any], given: Mappi
 
 def _read(old: Old, folder: Path) -> list[Description]:
     if not os.path.isdir(folder):  # also where the name is none that there can be
-        raise Misconfigured(f"{folder} is no folder of descriptions; say another with metrics_dir")
+        raise Misconfigured(f"{folder.absolute()} is no folder of descriptions; say another with metrics_dir")
     try:
         paths = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     except OSError as error:

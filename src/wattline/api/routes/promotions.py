@@ -46,7 +46,8 @@ def _check(request: Request[Any, Any, Any]) -> None:
 async def promote(seen: Seen, data: JSONBody[Wanted]) -> Response[PromotionAnswer]:
     """Promote metrics of a device, by its name or an alias; one of the same device, metric and owner is replaced.
 
-    `metric` is a regular expression, matched from the beginning of the name. It is in force within a second.
+    The body is JSON: `device`; `metric`, a regular expression, matched from the beginning of the name (all, if
+    missing); `for`, a duration such as 90 or "1h" (for ever, if missing); `owner`. It is in force within a second.
     """
     table, until = _table(seen), _until(data.lasting, seen.clock())
     try:
@@ -64,11 +65,13 @@ async def promote(seen: Seen, data: JSONBody[Wanted]) -> Response[PromotionAnswe
         opt={"query": {"device": False, "metric": False, "owner": False}})  # fmt: skip
 async def demote(
     seen: Seen,
-    device: Annotated[str, QueryParameter(name="device", description="name or alias, as it was promoted")],
+    device: Annotated[str, QueryParameter(name="device", description="Name or alias, as it was promoted.")],
     metric: Annotated[
-        str | None, QueryParameter(name="metric", description="the expression, as it was promoted")
+        str | None, QueryParameter(name="metric", description="The expression, as it was promoted; all if missing.")
     ] = None,
-    owner: Annotated[str | None, QueryParameter(name="owner", description="for whom it was promoted")] = None,
+    owner: Annotated[
+        str | None, QueryParameter(name="owner", description="For whom it was promoted; all if missing.")
+    ] = None,
 ) -> Response[list[PromotionAnswer]]:
     """Take back the promotions of a device, or of one metric or owner alone, and list them."""
     try:

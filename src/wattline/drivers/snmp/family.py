@@ -39,8 +39,8 @@ async def find(config: SnmpConfig, agent: Agent) -> tuple[str, Profile, Plan]:
             _logger.info("%s is read by the profile %s", agent.name, name)
             return name, one, plan
     raise Malformed(
-        f"{agent.name} is of no family that Wattline knows (sysObjectID {identity or 'none'}, {description[:60]!r}):"
-        " say which OIDs to read"
+        f"{agent.name} is of no family that Wattline knows: say which OIDs to read"
+        f" (sysObjectID {identity or 'none'}, {description[:60]!r})"
     )
 
 

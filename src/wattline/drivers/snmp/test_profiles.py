@@ -87,7 +87,7 @@ def test_the_mark_that_says_most_comes_first():
 async def test_an_unknown_device_says_so_and_a_named_profile_is_not_searched():
     async with ReplayAgent({}) as agent:
         agent.put("1.3.6.1.2.1.1.1.0", "toaster")
-        with pytest.raises(Malformed, match=r"of no family that Wattline knows .*'toaster'"):
+        with pytest.raises(Malformed, match=r"of no family that Wattline knows: .*'toaster'"):
             await frame_of(agent)
         with pytest.raises(Misconfigured, match="no profile 'toast'; near to it are"):
             await frame_of(agent, profile="toast")

@@ -4,7 +4,7 @@ import { copier, el } from "./dom.js";
 
 const EXAMPLES = [
 	["A PDU or UPS by SNMP", "wattline up --meter snmp://public@pdu-1.example.net/"],
-	["A Prometheus exporter", "wattline up --meter 'prometheus://node-1.example.net:9100/metrics'"],
+	["A Prometheus exporter", "wattline up --meter prometheus://node-1.example.net:9100/metrics"],
 	["A server's BMC", "wattline up --meter redfish://USER:env:PASSWORD@bmc-1.example.net"],
 	["This machine's RAPL registers", "wattline up --meter rapl://"],
 	["A simulated rack", "wattline up --demo"],
@@ -14,7 +14,7 @@ const EXAMPLES = [
 export function examples() {
 	const list = el("div", { class: "examples" });
 	for (const [what, command] of EXAMPLES) {
-		list.append(el("div", { class: "example" }, el("p", { text: what }), el("code", { text: command, tabindex: "0" }), copier("Copy", () => command)));
+		list.append(el("div", { class: "example" }, el("p", { text: what }), el("code", { text: command }), copier("Copy", () => command)));
 	}
 	return list;
 }

@@ -34,7 +34,7 @@ function bounds({ lower, upper, coverage }) {
 function holes({ gaps, resets, method }) {
 	const count = (n, word) => (n > 0 ? `${n} ${word}${n === 1 ? "" : "s"}` : "");
 	const how = Array.isArray(method) ? method.join(", ") : (method ?? "");
-	return [how, count(number(gaps), "gap"), count(number(resets), "reset")].filter(Boolean).join(" · ");
+	return [how && `by ${how}`, count(number(gaps), "gap"), count(number(resets), "reset")].filter(Boolean).join(" · ");
 }
 
 function ofExtent(low, high, unit) {

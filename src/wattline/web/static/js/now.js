@@ -189,7 +189,7 @@ async function health({ meters, devices: { length } }) {
 	if (length) return inShort(meters, list);
 	$("#empty").replaceChildren(
 		...(list.length
-			? [el("h2", { text: "Waiting for the first sample" }), el("p", { text: "What the meters say appears here by itself." }), el("div", { class: "examples" }, ...list.slice(0, MOST_SILENT).map(meterLine))]
+			? [el("h2", { text: "No watts yet" }), el("p", { text: "What the meters say appears here by itself." }), el("div", { class: "examples" }, ...list.slice(0, MOST_SILENT).map(meterLine))]
 			: [el("h2", { text: "No meters yet" }), el("p", { text: "Start Wattline with the address of a meter, and its watts appear here." }), examples()]),
 	);
 }
