@@ -15,11 +15,11 @@ from msgspec import Struct
 
 from wattline.bench.fleet import address, fleet
 from wattline.bench.measure import Row, process_cpu
+from wattline.bench.polls import OIDS
 from wattline.testing.program import Program
 
 PORT: Final = 10_161
 AGENTS: Final = 1000
-_OIDS: Final = [f"1.3.6.1.4.1.318.1.1.26.9.4.3.1.7.{i}" for i in range(1, 21)]
 _SECONDS: Final = 30
 _SETTLED: Final = 15
 _MINUTES: Final = 2
@@ -90,7 +90,7 @@ def _memory() -> Iterator[Row]:
 @contextmanager
 def _program(meters: int, every: float) -> Iterator[Program]:
     """Run the whole program with the embedded store, and wait until it has found its pace."""
-    oids = [{"oid": oid, "metric": f"outlet_{i}_power_watts", "unit": "W"} for i, oid in enumerate(_OIDS)]
+    oids = [{"oid": oid, "metric": f"outlet_{i}_power_watts", "unit": "W"} for i, oid in enumerate(OIDS)]
     described = [
         {"driver": "snmp", "name": f"pdu-{m}", "device": f"pdu-{m}", "host": address(m), "port": PORT, "oids": oids}
         for m in range(meters)
