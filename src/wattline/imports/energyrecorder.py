@@ -34,13 +34,13 @@ def convert(path: Path, registry: Registry) -> Conversion:
     _destination(old, root)
     pods = root.get("PODS")
     if not isinstance(pods, list):
-        old.fault("PODS", "the list of PODs is missing", document.lines.get(("PODS",), 0))
+        old.fault("PODS", "the list of PODs is missing", document.line(("PODS",)))
         pods = []
     for i, pod in enumerate(pods):
         try:
             _pod(old, document, i, pod)
         except Misconfigured as error:
-            old.fault(f"PODS[{i}]", str(error), document.lines.get(("PODS", i), 0))
+            old.fault(f"PODS[{i}]", str(error), document.line(("PODS", i)))
     old.remarks += [f"{key} is no key of the old program; left out."
                     for key in root if key not in ("PODS", "RECORDER_API_SERVER")]  # fmt: skip
     return settle(SYSTEM, old, registry)
@@ -72,7 +72,7 @@ def _pod(old: Old, document: Document, i: int, pod: Any) -> None:
     remarks += [f"{key} is no key of a POD; left out." for key in pod if key not in _POD_KEYS]
     old.remarks += [f"PODS[{i}] ({environment}): {remark}" for remark in remarks]
     for n, server in enumerate(servers):
-        place, line = f"PODS[{i}].servers[{n}]", document.lines.get(("PODS", i, "servers", n), 0)
+        place, line = f"PODS[{i}].servers[{n}]", document.line(("PODS", i, "servers", n))
         try:
             if isinstance(server, Mapping) and not _active(server):
                 old.remarks.append(f"{place} ({server.get('id')}) is not active; left out.")
@@ -80,7 +80,7 @@ def _pod(old: Old, document: Document, i: int, pod: Any) -> None:
             given, more = _server(server)
             given |= {"every": every, "timeout": f"{PATIENCE}s", "labels": {"environment": str(environment)}}
             rows = next((key for key in ("oids", "registers") if key in given), "")
-            lines = [document.lines.get(("PODS", i, "servers", n, "sensors", k), line)
+            lines = [document.line(("PODS", i, "servers", n, "sensors", k))
                      for k in range(len(given.get(rows, ())))]  # fmt: skip
             origins = tuple(Where(f"{place}.sensors[{k}]", at, old.file) for k, at in enumerate(lines))
             old.parts.append(Part(given, Where(place, line, old.file), tuple(more), rows, origins))

@@ -94,7 +94,7 @@ def _of_file(old: Old, path: Path) -> Iterator[Description]:
         return
     is_list = isinstance(document.root, list)
     for i, entry in enumerate(document.root if is_list else [document.root]):
-        where = Where(f"[{i}]" if is_list else "", document.lines.get((i,) if is_list else (), 0), str(path))
+        where = Where(f"[{i}]" if is_list else "", document.line((i,) if is_list else ()), str(path))
         try:
             one = describe(entry, where)
         except Misconfigured as error:
