@@ -4,18 +4,18 @@ A driver quotes what a server says, and servers say again what they were sent.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection
 from contextvars import ContextVar
 from typing import Final
 
 from wattline.runtime.failure import scrub
 
-_SECRETS: Final[ContextVar[tuple[str, ...]]] = ContextVar("secrets", default=())
+_SECRETS: Final[ContextVar[Collection[str]]] = ContextVar("secrets", default=())
 
 
-def keep_quiet(secrets: Iterable[str]) -> None:
+def keep_quiet(secrets: Collection[str]) -> None:
     """Hide these from all that the current task logs from now on, and the tasks and threads that it starts."""
-    _SECRETS.set(tuple(secrets))
+    _SECRETS.set(secrets)
 
 
 def guard_log() -> None:

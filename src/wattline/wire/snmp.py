@@ -14,6 +14,7 @@ import asyncio
 import re
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from functools import lru_cache
 from typing import Final, TypeVar
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
@@ -263,22 +264,20 @@ class Poll:
 
     def __init__(self, agent: Agent, oids: Sequence[str], per_request: int) -> None:
         self._agent = agent
-        self._oids = list(dict.fromkeys(oids))
-        self._size = per_request
-        self._pdus: list[tuple[str, ...]] = []
-        self.refused: set[str] = set()
+        self._whole = _pdus(tuple(oids), per_request)
+        self._pdus = self._whole
+        self.refused: frozenset[str] = frozenset()
         """OIDs that are left out because the agent refuses any PDU that holds them."""
-        self.renew()
 
     def renew(self) -> None:
         """Forget what was refused, so that all are asked for again."""
-        self.refused.clear()
-        self._pdus = _batched(self._oids, self._size)
+        self.refused = frozenset()
+        self._pdus = self._whole
 
     async def ask(self) -> dict[str, Value]:
         """Return the values that are there. Raises as `Agent` does, and Malformed when not one is there."""
         found: dict[str, Value] = {}
-        for pdu in tuple(self._pdus) or (tuple(self._oids[:1]),):
+        for pdu in self._pdus or [one[:1] for one in self._whole[:1]]:
             answer = await self._agent.get(pdu)
             if not answer and len(pdu) > 1:
                 answer = await self._halve(pdu)
@@ -286,8 +285,9 @@ class Poll:
                 found = answer
             else:
                 found.update(answer)
-        if not found and self._oids:
-            raise Malformed(f"{self._agent.name} answers, but has nothing at {_some(self._oids)}: wrong OID, or a view")
+        if not found and self._whole:
+            oids = [oid for pdu in self._whole for oid in pdu]
+            raise Malformed(f"{self._agent.name} answers, but has nothing at {_some(oids)}: wrong OID, or a view")
         if not self._pdus:
             self.renew()
         return found
@@ -299,7 +299,8 @@ class Poll:
         self.refused |= refused
         # With the culprits gone the rest fits into one PDU again; without any, the PDU was too big.
         at = self._pdus.index(pdu)
-        self._pdus[at : at + 1] = [answered] if refused and answered else parts
+        better = (answered,) if refused and answered else tuple(parts)
+        self._pdus = (*self._pdus[:at], *better, *self._pdus[at + 1 :])
         return found
 
     async def _answered(self, pdu: tuple[str, ...]) -> tuple[list[tuple[str, ...]], dict[str, Value]]:
@@ -366,8 +367,14 @@ def _keys(user: User) -> gufo.User:
     return gufo.User(user.name, auth_key=auth, priv_key=priv, key_expansion=expansion)
 
 
-def _batched(oids: Sequence[str], size: int) -> list[tuple[str, ...]]:
-    return [tuple(oids[at : at + size]) for at in range(0, len(oids), size)]
+def _batched(oids: Sequence[str], size: int) -> tuple[tuple[str, ...], ...]:
+    return tuple(tuple(oids[at : at + size]) for at in range(0, len(oids), size))
+
+
+@lru_cache(maxsize=4096)
+def _pdus(oids: tuple[str, ...], size: int) -> tuple[tuple[str, ...], ...]:
+    """Return each OID once, cut into PDUs; one cut for all agents that are asked the same."""
+    return _batched(tuple(dict.fromkeys(oids)), size)
 
 
 def _some(oids: Sequence[str]) -> str:

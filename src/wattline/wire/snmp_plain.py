@@ -101,7 +101,8 @@ class Plain:
     """
 
     __slots__ = (
-        "_answer", "_community", "_loop", "_number", "_read", "_socket", "_tries", "_version", "_waits",
+        "_answer", "_community", "_left", "_loop", "_number", "_packet", "_read", "_socket", "_timer", "_tries",
+        "_version", "_waits",
     )  # fmt: skip
 
     def __init__(self, there: tuple[str, int], version: int, community: str, *, wait: float, tries: int) -> None:
@@ -110,6 +111,8 @@ class Plain:
         self._number = secrets.randbelow(_MOST - _LEAST) + _LEAST
         self._answer: asyncio.Future[object] | None = None
         self._read: Callable[[bytes], object | None] = _nothing
+        self._packet, self._left = b"", 0
+        self._timer: Wait | None = None
         self._loop = asyncio.get_running_loop()
         self._socket = socket.socket(socket.AF_INET6 if ":" in there[0] else socket.AF_INET, socket.SOCK_DGRAM)
         try:
@@ -175,35 +178,34 @@ class Plain:
     async def _ask(self, packet: bytes, read: Callable[[bytes], T | None]) -> T:
         """Send, up to `tries` times, until `read` finds the answer in what comes."""
         answer: asyncio.Future[T] = self._loop.create_future()
-        left = self._tries
-        timer: Wait | None = None
-
-        def send() -> None:
-            """Send, and again after `wait`; a timer is cheaper than a task."""
-            nonlocal left, timer
-            if answer.done():
-                return
-            if not left:
-                answer.set_exception(TimeoutError())
-                return
-            left -= 1
-            try:
-                self._socket.send(packet)
-            except BlockingIOError:  # no room: it is lost, as it may be anywhere
-                pass
-            except OSError as error:
-                answer.set_exception(error)
-                return
-            timer = self._waits.begin(send)
-
         self._answer, self._read = answer, read  # type: ignore[assignment]
-        send()
+        self._packet, self._left = packet, self._tries
+        self._send()
         try:
             return await answer
         finally:
-            self._answer, self._read = None, _nothing
-            if timer is not None:
-                timer.cancel()
+            self._answer, self._read, self._packet = None, _nothing, b""
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+
+    def _send(self) -> None:
+        """Send, and again after `wait`; a timer is cheaper than a task, and a method than a function in a circle."""
+        answer = self._answer
+        if answer is None or answer.done():
+            return
+        if not self._left:
+            answer.set_exception(TimeoutError())
+            return
+        self._left -= 1
+        try:
+            self._socket.send(self._packet)
+        except BlockingIOError:  # no room: it is lost, as it may be anywhere
+            pass
+        except OSError as error:
+            answer.set_exception(error)
+            return
+        self._timer = self._waits.begin(self._send)
 
     def _arrived(self) -> None:
         """Take a datagram; one that nobody waits for is dropped."""

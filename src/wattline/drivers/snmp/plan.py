@@ -33,8 +33,8 @@ class Guard(Struct, frozen=True, gc=False):
     says: frozenset[str]
 
 
-class Cell(Struct, frozen=True, eq=False, gc=False):
-    """One value of a poll: the OID at which it stands now, and what it means.
+class Cell(Struct, frozen=True, gc=False):
+    """One value of a poll: the OID at which it stands now, and what it means; a thousand meters have it in common.
 
     `more` are OIDs whose values are added to it; `zero` is the count that means 0 (temperatures in Fahrenheit). An
     unsigned one means the same below 0 and above: a power factor, the sign of which says lead or lag. What is not
@@ -42,8 +42,8 @@ class Cell(Struct, frozen=True, eq=False, gc=False):
     """
 
     oid: str
-    series: Series
     column: Column
+    is_text: bool = False
     absent: frozenset[float] = frozenset()
     guard: Guard | None = None
     more: tuple[str, ...] = ()
@@ -51,11 +51,6 @@ class Cell(Struct, frozen=True, eq=False, gc=False):
     is_boolean: bool = False
     is_unsigned: bool = False
     between: tuple[float, float] | None = None
-
-    @property
-    def is_text(self) -> bool:
-        """Whether its value is a text and no number."""
-        return self.series.metric.kind is Kind.STATE
 
     @property
     def is_simple(self) -> bool:
@@ -75,9 +70,12 @@ class Cell(Struct, frozen=True, eq=False, gc=False):
 
 
 class Plan(Struct, frozen=True, eq=False):
-    """All cells of a meter, the devices that they are about, and the templates and columns that found nothing."""
+    """All cells of a meter, the series that each is a value of, the devices that these are about, and the templates
+    and columns that found nothing.
+    """
 
     cells: tuple[Cell, ...]
+    series: tuple[Series, ...]
     devices: tuple[Device, ...]
     unmatched: tuple[str, ...] = ()
 
@@ -106,30 +104,33 @@ async def make_plan(config: SnmpConfig, agent: Agent) -> Plan:
         unmatched += [column.oid for column in table.columns if column.oid not in there]
         places += _summed(found) if isinstance(table.names, tuple) else found
     cells = await _cells(places, agent, config.point or Point.WALL)
-    _refuse_twins(cells)
-    return Plan(tuple(cells), _devices(own, "", places), tuple(unmatched))
+    series = tuple(map(_series, places))
+    _refuse_twins(cells, series)
+    return Plan(one(tuple(cells)), series, _devices(own, "", places), tuple(unmatched))
 
 
-async def plan_of_profile(one: Profile, config: SnmpConfig, agent: Agent) -> Plan:
+async def plan_of_profile(profile: Profile, config: SnmpConfig, agent: Agent) -> Plan:
     """Plan what a profile names and this device has; what is absent now is left to the next refresh."""
     own, walks = config.device or config.host, Walks(agent)
-    there = await walks.scalars([single.oid for single in one.values])
+    there = await walks.scalars([single.oid for single in profile.values])
     places = [
         msgspec.structs.replace(place, value=there[place.oid])
-        for single in one.values
+        for single in profile.values
         for place in await _singles(single, walks, own)
         if place.oid in there
     ]
-    lone = await lone_parts(one.tables, walks)
-    for table in one.tables:
+    lone = await lone_parts(profile.tables, walks)
+    for table in profile.tables:
         places += _apart(await rows(table, walks, own, lone))
-    cells = await _cells(places, agent, config.point or one.point)
-    kept: dict[bytes, tuple[Cell, Place]] = {}
-    for cell, place in zip(cells, places, strict=True):
+    cells = await _cells(places, agent, config.point or profile.point)
+    kept: dict[bytes, tuple[Cell, Series, Place]] = {}
+    for cell, series, place in zip(cells, map(_series, places), places, strict=True):
         if cell.is_text or cell.says(place.value) is not None:
-            kept.setdefault(cell.series.key, (cell, place))  # two MIBs tell the same: the first one is read
+            kept.setdefault(series.key, (cell, series, place))  # two MIBs tell the same: the first one is read
     return Plan(
-        tuple(cell for cell, _ in kept.values()), _devices(own, one.type, [place for _, place in kept.values()])
+        one(tuple(cell for cell, _, _ in kept.values())),
+        tuple(series for _, series, _ in kept.values()),
+        _devices(own, profile.type, [place for _, _, place in kept.values()]),
     )
 
 
@@ -165,18 +166,25 @@ def _cell(place: Place, tag: int | None, point: Point, told: Mapping[str, Value]
         watts = reading(told.get(quantity.rated.lstrip(".")))
         column = msgspec.structs.replace(column, rated=float(watts) if watts and float(watts) > 0 else None)
     when = quantity.when if isinstance(quantity, TableColumn) else None
-    return Cell(
-        sys.intern(place.oid),
-        Series.of(place.device, one(quantity.of_metric()), place.labels),
-        one(column),
-        one(frozenset(quantity.absent)),
-        Guard(sys.intern(place.guard), one(frozenset(map(str, when.says)))) if when and place.guard else None,
-        place.more,
-        one(quantity.zero()),
-        quantity.unit == BOOLEAN,
-        quantity.unsigned,
-        one(quantity.bounds()),
+    cell: Cell = one(
+        Cell(
+            sys.intern(place.oid),
+            one(column),
+            quantity.of_metric().kind is Kind.STATE,
+            one(frozenset(quantity.absent)),
+            Guard(sys.intern(place.guard), one(frozenset(map(str, when.says)))) if when and place.guard else None,
+            place.more,
+            one(quantity.zero()),
+            quantity.unit == BOOLEAN,
+            quantity.unsigned,
+            one(quantity.bounds()),
+        )
     )
+    return cell
+
+
+def _series(place: Place) -> Series:
+    return Series.of(place.device, one(place.quantity.of_metric()), place.labels)
 
 
 @lru_cache(maxsize=4096)
@@ -226,12 +234,12 @@ def _devices(own: str, kind: str, places: Sequence[Place]) -> tuple[Device, ...]
     return tuple(devices.values())
 
 
-def _refuse_twins(cells: Sequence[Cell]) -> None:
+def _refuse_twins(cells: Sequence[Cell], every: Sequence[Series]) -> None:
     seen: dict[bytes, str] = {}
-    for cell in cells:
-        if before := seen.get(cell.series.key):
+    for cell, series in zip(cells, every, strict=True):
+        if before := seen.get(series.key):
             raise Misconfigured(
-                f"{before} and {cell.oid} would both be {cell.series.metric.name} of {cell.series.device}:"
+                f"{before} and {cell.oid} would both be {series.metric.name} of {series.device}:"
                 " give one of them another metric, device or label"
             )
-        seen[cell.series.key] = cell.oid
+        seen[series.key] = cell.oid

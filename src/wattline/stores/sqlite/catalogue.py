@@ -6,7 +6,8 @@ refused, or that fails, leaves no trace.
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -16,11 +17,15 @@ from numpy.typing import NDArray
 
 from wattline.model import Batch, Column, Device, Kind, Layout, Metric, Series
 from wattline.plugin import Entry, Refused, Unit
+from wattline.stores.sqlite.numbers import Numbers
 from wattline.stores.sqlite.received import Life
 from wattline.stores.sqlite.staging import HEAD, WIDEST
 
+Integers = NDArray[np.int64]
+
 STRIPE: Final = 64
 """Most value columns of one chunk row."""
+_NONE: Final = np.zeros(0, np.int64)
 
 
 class Known:
@@ -28,14 +33,14 @@ class Known:
 
     __slots__ = ("family", "frame", "ids", "in_order", "k", "number", "places", "states")
 
-    def __init__(self, number: int, family: int, ids: Sequence[int], places: Sequence[int]) -> None:
+    def __init__(self, number: int, family: int, ids: Integers, places: Integers) -> None:
         self.number = number
         self.family = family
         self.k = len(ids)
-        self.ids: NDArray[np.int64] = np.array(ids, np.int64)
-        self.places: NDArray[np.int64] = np.array(places, np.int64)
-        self.in_order = bool((self.places == np.arange(self.k)).all())
+        self.ids = ids
+        self.in_order = bool((places == np.arange(self.k)).all())
         """Whether its columns are the first ones of its family."""
+        self.places = _straight(self.k) if self.in_order else places
         self.states: tuple[int, ...] = ()
         """Places of its `state` series, whose values are numbers of texts."""
         self.frame: tuple[int, int] | None = (1, self.k)
@@ -76,11 +81,8 @@ class Held:
 
     def __init__(self) -> None:
         self.metrics: dict[str, tuple[Metric, str]] = {}
-        self.ids: dict[bytes, int] = {}
-        self.series: dict[int, Series] = {}
-        self.columns: dict[int, Column] = {}
         self.roots: dict[bytes, int] = {}
-        self.members: dict[int, list[int]] = {}
+        self.members: dict[int, Integers] = {}
         self.layouts: dict[bytes, Known] = {}
         self.devices: dict[str, Device] = {}
         self.texts: dict[int, dict[str, int]] = {}
@@ -94,17 +96,24 @@ class Catalogue(Held):
     def __init__(self) -> None:
         super().__init__()
         self.version = -1
+        self.series: list[Series] = []
+        """Series by their numbers, which count from 1."""
+        self.columns: list[Column] = []
+        """The column of each that holds."""
+        self.numbers = Numbers()
         self.seen: dict[int, Met] = {}
         """Layout objects by `id`: the quick way."""
         self.numbered: list[Known | None] = []
         """Layouts by their number."""
-        self.newest: NDArray[np.int64] = np.zeros(64, np.int64)
+        self.newest: Integers = np.zeros(64, np.int64)
         """Time of the newest frame of each layout, by its number (ns); 0: none yet."""
-        self.family_by_layout: NDArray[np.int64] = np.zeros(64, np.int64)
-        self.source_by_life: NDArray[np.int64] = np.zeros(64, np.int64)
+        self.family_by_layout: Integers = np.zeros(64, np.int64)
+        self.source_by_life: Integers = np.zeros(64, np.int64)
         self.life_by_number: list[Life | None] = []
-        self.families_of: dict[int, tuple[int, ...]] = {}
-        """The families that a series is in."""
+        self._family: Integers = np.zeros(64, np.int64)
+        """The first family that a series is in, by its number; of nearly all the only one."""
+        self._families: dict[int, tuple[int, ...]] = {}
+        """The families of a series that is in several."""
         self._sharing: set[int] = set()
         self._entries: tuple[Entry, ...] | None = None
 
@@ -112,6 +121,11 @@ class Catalogue(Held):
         """Take over what a committed plan has written."""
         for name in vars(Held()):
             getattr(self, name).update(getattr(plan, name))
+        self.series += plan.series
+        self.columns += [plan.columns[number] for number in plan.ids.values()]
+        for number, column in plan.columns.items():
+            self.columns[number - 1] = column
+        self.numbers.add(plan.ids)
         self.version += bool(plan)
         self._index(plan.layouts.values(), plan.lives.values())
         self.seen.update(plan.seen)
@@ -126,21 +140,37 @@ class Catalogue(Held):
             self.family_by_layout = _reaching(self.family_by_layout, known.number)
             self.family_by_layout[known.number] = known.family
             known.say_states(tuple(i for i, number in enumerate(known.ids.tolist()) if self.is_state(number)))
-            alone = (known.family,)  # of all its series, nearly always
-            for number in self._numbers(known):
-                families = self.families_of.setdefault(number, alone)
-                if known.family not in families:
-                    families = self.families_of[number] = (*families, known.family)
-                    self._sharing.update(families)
+            self._join(known)
         for life in lives:
             self.life_by_number.extend([None] * (life.number + 1 - len(self.life_by_number)))
             self.life_by_number[life.number] = life
             self.source_by_life = _reaching(self.source_by_life, life.number)
             self.source_by_life[life.number] = life.source
 
-    def _numbers(self, known: Known) -> Iterator[int]:
-        """Yield the ids of a layout, as the objects that its family holds: a million series are as many ints."""
-        return map(self.members[known.family].__getitem__, known.places.tolist())
+    def _join(self, known: Known) -> None:
+        """Note that the series of a layout are in its family."""
+        self._family = _reaching(self._family, int(known.ids.max(initial=0)))
+        first = self._family[known.ids]
+        self._family[known.ids[first == 0]] = known.family
+        for number in known.ids[(first != 0) & (first != known.family)].tolist():
+            families = self.families_of(number)
+            if known.family not in families:
+                families = self._families[number] = (*families, known.family)
+                self._sharing.update(families)
+
+    def families_of(self, series: int) -> tuple[int, ...]:
+        """Return the families that a series is in."""
+        first = self._family.item(series) if series < len(self._family) else 0
+        return self._families.get(series) or ((first,) if first else ())
+
+    def members_of(self, family: int) -> list[int]:
+        """Return the series of a family by their places."""
+        members: list[int] = self.members[family].tolist()
+        return members
+
+    def metric(self, series: int) -> Metric:
+        """Return the metric that holds of a series."""
+        return self.metrics[self.series[series - 1].metric.name][0]
 
     def newest_until(self, layouts: NDArray[np.int64], times: NDArray[np.int64]) -> None:
         """Note frames of layouts, by their numbers, at times."""
@@ -148,7 +178,7 @@ class Catalogue(Held):
 
     def is_state(self, series: int) -> bool:
         """Say whether the values of a series are numbers of texts."""
-        return self.metrics[self.series[series].metric.name][0].kind is Kind.STATE
+        return self.metric(series).kind is Kind.STATE
 
     def shares(self, family: int) -> bool:
         """Say whether a series of the family stands in another one too."""
@@ -159,15 +189,15 @@ class Catalogue(Held):
         entries = self._entries
         if entries is None:
             entries = self._entries = tuple(
-                Entry(number, replace(series, metric=self.metrics[series.metric.name][0]), self.columns[number])
-                for number, series in sorted(self.series.items())
+                Entry(number, _declared(series, self.metric(number)), column)
+                for number, (series, column) in enumerate(zip(self.series, self.columns, strict=True), 1)
             )
         return entries
 
     def require(self, ids: Iterable[int]) -> None:
         """Raise Refused when there is no series of a number."""
         for number in ids:
-            if number not in self.series:
+            if not 0 < number <= len(self.series):
                 raise Refused(f"the store holds no series with the number {number}")
 
 
@@ -177,6 +207,11 @@ class Plan(Held):
     def __init__(self, base: Catalogue) -> None:
         super().__init__()
         self._base = base
+        self.ids: dict[bytes, int] = {}
+        self.series: list[Series] = []
+        """New ones, in the order of their numbers."""
+        self.columns: dict[int, Column] = {}
+        """Those that are new or others now, by the number of the series."""
         self.seen: dict[int, Met] = {}
         self.versions: list[tuple[int, int, Column]] = []
 
@@ -232,20 +267,22 @@ class Plan(Held):
     def _enter(self, layout: Layout) -> Known:
         if len(layout) > WIDEST:
             raise Refused(f"a layout of {len(layout)} series; a store takes {WIDEST}")
-        ids = [self._series(series) for series in layout.series]
+        ids = np.array([self._series(series) for series in layout.series], np.int64)
         family = self._base.roots.get(layout.family) or self.roots.get(layout.family)
         if family is None:
             family = self.roots[layout.family] = len(self._base.roots) + len(self.roots) + 1
-        members = self.members.get(family) or list(self._base.members.get(family, ()))
-        place = {number: i for i, number in enumerate(members)}
-        for number in ids:
-            if place.setdefault(number, len(members)) == len(members):
-                members.append(number)
-        self.members[family] = members
+        place = {number: i for i, number in enumerate(self._members(family).tolist())}
+        places = np.array([place.setdefault(number, len(place)) for number in ids.tolist()], np.int64)
+        members = np.array(list(place), np.int64)
+        self.members[family] = ids if np.array_equal(ids, members) else members
         count = len(self._base.layouts) + len(self.layouts) + 1
-        known = self.layouts[layout.id] = Known(count, family, ids, [place[number] for number in ids])
+        known = self.layouts[layout.id] = Known(count, family, ids, places)
         known.say_states(tuple(i for i, series in enumerate(layout.series) if self._is_state(series)))
         return known
+
+    def _members(self, family: int) -> Integers:
+        found = self.members.get(family)
+        return self._base.members.get(family, _NONE) if found is None else found
 
     def _is_state(self, series: Series) -> bool:
         declared = self._declared(series.metric.name)
@@ -253,10 +290,10 @@ class Plan(Held):
 
     def _series(self, series: Series) -> int:
         key = series.key
-        number = self._base.ids.get(key) or self.ids.get(key)
+        number = self.ids.get(key) or self._base.numbers.find(key, self._base.series)
         if number is None:
-            number = self.ids[key] = len(self._base.ids) + len(self.ids) + 1
-            self.series[number] = series
+            number = self.ids[key] = len(self._base.series) + len(self.series) + 1
+            self.series.append(series)
             if series.device not in self._base.devices:
                 self.devices.setdefault(series.device, Device(series.device))
         return number
@@ -269,10 +306,8 @@ class Plan(Held):
     def _hold_columns(self, layout: Layout, known: Known, batch: Batch, earlier: Sequence[Batch]) -> bool:
         """Keep the columns of a batch that is newer than what was held; say whether they are those that hold now."""
         newest, current = int(batch.time.max(initial=0)), True
-        members = self.members.get(known.family) or self._base.members[known.family]
-        for place, column in zip(known.places.tolist(), layout.columns, strict=True):
-            number = members[place]
-            held = self.columns.get(number) or self._base.columns.get(number)
+        for number, column in zip(known.ids.tolist(), layout.columns, strict=True):
+            held = self.columns.get(number) or self._held(number)
             if held == column:
                 continue
             if held is not None and newest < self._newest(number, earlier):
@@ -285,9 +320,14 @@ class Plan(Held):
                 self._base.seen.clear()
         return current
 
+    def _held(self, series: int) -> Column | None:
+        columns = self._base.columns
+        return columns[series - 1] if series <= len(columns) else None
+
     def _newest(self, series: int, earlier: Sequence[Batch]) -> int:
         """Return the newest time at which the series was written, batches before this one in the same write too."""
-        key = (self.series.get(series) or self._base.series[series]).key
+        before = len(self._base.series)
+        key = (self._base.series[series - 1] if series <= before else self.series[series - 1 - before]).key
         layouts = [known.number for known in self._base.layouts.values() if series in known.ids]
         newest = int(self._base.newest[layouts].max(initial=0))
         for batch in earlier:
@@ -301,15 +341,17 @@ class Plan(Held):
         many("insert or replace into metric values(?,?,?,?,?)",
              ((m.name, m.unit, m.kind, m.help, device) for m, device in self.metrics.values()))  # fmt: skip
         many("insert into series(id, key, device, metric, labels, family, column) values(?,?,?,?,?,0,?)",
-             ((number, series.key, series.device, series.metric.name, msgspec.json.encode(series.labels).decode(),
-               pack(self.columns[number])) for number, series in self.series.items()))  # fmt: skip
+             ((number, key, series.device, series.metric.name, msgspec.json.encode(series.labels).decode(),
+               pack(self.columns[number]))
+              for (key, number), series in zip(self.ids.items(), self.series, strict=True)))  # fmt: skip
         many("update series set column=? where id=?",
-             ((pack(c), number) for number, c in self.columns.items() if number not in self.series))  # fmt: skip
+             ((pack(c), number) for number, c in self.columns.items()
+              if number <= len(self._base.series)))  # fmt: skip
         many("insert or replace into column_version values(?,?,?)",
              ((number, since, pack(column)) for number, since, column in self.versions))  # fmt: skip
         roots = {number: root for root, number in (*self._base.roots.items(), *self.roots.items())}
         many("insert into family values(?,?,?) on conflict(number) do update set series=excluded.series",
-             ((family, roots[family], np.array(members, "<i8").tobytes())
+             ((family, roots[family], members.astype("<i8").tobytes())
               for family, members in self.members.items()))  # fmt: skip
         many("insert into layout values(?,?,?,?,?,0)",
              ((k.number, name, k.family, k.ids.astype("<i8").tobytes(), k.places.astype("<i8").tobytes())
@@ -329,20 +371,23 @@ def load(connection: sqlite3.Connection) -> Catalogue:
     held.version = execute("select value from meta where name='catalogue'").fetchone()[0]
     for name, unit, kind, text, device in execute("select name, unit, kind, help, device from metric"):
         held.metrics[name] = (Metric(name, Unit(unit), Kind(kind), text), device)
+    ids: dict[bytes, int] = {}
+    columns: dict[bytes, Column] = {}  # which are alike
     for number, key, device, metric, labels, column in execute(
-        "select id, key, device, metric, labels, column from series"
+        "select id, key, device, metric, labels, column from series order by id"
     ):
         pairs = msgspec.json.decode(labels, type=tuple[tuple[str, str], ...])
-        held.ids[key] = number
-        held.series[number] = Series(device, held.metrics[metric][0], pairs)
-        held.columns[number] = unpack(column, type=Column)
+        ids[key] = number
+        held.series.append(Series(device, held.metrics[metric][0], pairs))
+        held.columns.append(columns.get(column) or columns.setdefault(column, unpack(column, type=Column)))
+    held.numbers.add(ids)
     for number, root, series in execute("select number, root, series from family"):
-        held.roots[root], held.members[number] = number, np.frombuffer(series, "<i8").tolist()
+        held.roots[root], held.members[number] = number, np.frombuffer(series, "<i8").astype(np.int64)
     for number, name, family, series, places, newest in execute(
         "select number, id, family, series, places, newest from layout"
     ):
-        ids, at = np.frombuffer(series, "<i8").tolist(), np.frombuffer(places, "<i8").tolist()
-        held.layouts[name] = Known(number, family, ids, at)
+        at = np.frombuffer(places, "<i8").astype(np.int64)
+        held.layouts[name] = Known(number, family, np.frombuffer(series, "<i8").astype(np.int64), at)
         held.newest = _reaching(held.newest, number)
         held.newest[number] = newest
     for name, body in execute("select name, body from device"):
@@ -356,7 +401,18 @@ def load(connection: sqlite3.Connection) -> Catalogue:
     return held
 
 
-def _reaching(array: NDArray[np.int64], number: int) -> NDArray[np.int64]:
+@lru_cache(maxsize=1024)
+def _straight(k: int) -> Integers:
+    """Return the places of a layout that is its family: one array for a thousand of them."""
+    return np.arange(k, dtype=np.int64)
+
+
+def _declared(series: Series, metric: Metric) -> Series:
+    """Return a series with the metric that holds."""
+    return series if series.metric == metric else replace(series, metric=metric)
+
+
+def _reaching(array: Integers, number: int) -> Integers:
     """Return an array that has a place for `number`; those that readers hold stay as they are."""
     return array if number < len(array) else np.concatenate([array, np.zeros(number + 1, np.int64)])
 

@@ -103,9 +103,9 @@ def _closed(vault: Vault, start: int, bodies: dict[int, list[Body]]) -> list[Clo
     """Merge, encode and roll up one hour of some families."""
     catalogue = vault.catalogue
     with vault.guard:
-        windows = {family: Window(catalogue, catalogue.members[family], [family]) for family in bodies}
+        windows = {family: Window(catalogue, catalogue.members_of(family), [family]) for family in bodies}
         alone = [family for family in bodies if bodies[family] and not catalogue.shares(family)]
-        ids = [number for family in alone for number in catalogue.members[family]]
+        ids = [number for family in alone for number in catalogue.members_of(family)]
         window = Window(catalogue, ids, alone)
     sides = (before(vault.reader, window, start), after(vault.reader, window, start + HOUR))
     closed = []

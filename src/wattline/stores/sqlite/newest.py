@@ -135,8 +135,7 @@ def _take_chunks(newest: Newest, catalogue: Catalogue, connection: sqlite3.Conne
     """
     query = "select id, start, stripe from chunk where family=? and start>? and seq>? order by start desc, seq"
     decompressor = Decompressor()
-    for family, members in list(catalogue.members.items()):
-        ids = np.array(members, np.int64)
+    for family, ids in list(catalogue.members.items()):
         for number, start, stripe in connection.execute(query, (family, since - HOUR, after)):
             places = np.flatnonzero(newest.times(ids) < start + HOUR)
             if not len(places):

@@ -176,18 +176,17 @@ class Window:
 
     def kinds(self, group: Group) -> tuple[list[Metric], list[Column]]:
         """Return the metric and the column of each series of a group."""
-        entries = self._catalogue.entries()
-        found = [entries[number - 1] for number in group.ids]
-        return [entry.series.metric for entry in found], [entry.column for entry in found]
+        catalogue = self._catalogue
+        return [catalogue.metric(number) for number in group.ids], [catalogue.columns[n - 1] for n in group.ids]
 
     def places(self, group: Group) -> dict[int, int]:
         """Return the wanted series of a group of one family by their places in it."""
-        members = self._catalogue.members[group.families[0]]
+        members = self._catalogue.members_of(group.families[0])
         return {place: number for place, number in enumerate(members) if number in group.outs}
 
     def named(self, group: Group) -> Integers:
         """Return the wanted series of a group of one family by their places in it, int64; 0 where one is not wanted."""
-        members = np.array(self._catalogue.members[group.families[0]], np.int64)
+        members = self._catalogue.members[group.families[0]]
         return np.where(np.isin(members, group.ids), members, 0)
 
     def shares(self, group: Group) -> bool:
@@ -242,7 +241,7 @@ class Window:
         found = self._columns_of.get(family)
         if found is None:
             outs = self.group_of[family].outs
-            members = self._catalogue.members[family]
+            members = self._catalogue.members_of(family)
             places = [i for i, number in enumerate(members) if number in outs]
             found = places, [outs[members[i]] for i in places], {i // STRIPE for i in places}
             self._columns_of[family] = found
@@ -348,7 +347,7 @@ def _groups(catalogue: Catalogue, ids: Sequence[int], only: set[int] | None) -> 
     """Join families that share a wanted series; ids keep the order of asking."""
 
     def families_of(number: int) -> list[int]:
-        return [f for f in catalogue.families_of.get(number, ()) if only is None or f in only]
+        return [f for f in catalogue.families_of(number) if only is None or f in only]
 
     leader: dict[int, int] = {}
 

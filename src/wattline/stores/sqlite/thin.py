@@ -98,7 +98,7 @@ def _oldest(connection: sqlite3.Connection, horizon: int, sharing: list[int]) ->
 def _finest(vault: Vault, family: int, start: int) -> bytes:
     """Return the cells of 10 s of an hour of a family, empty when no series deserves them."""
     with vault.guard:
-        window = Window(vault.catalogue, vault.catalogue.members[family], [family])
+        window = Window(vault.catalogue, vault.catalogue.members_of(family), [family])
     [group] = window.groups
     _, columns = window.kinds(group)
     fast = {group.ids[place] for place in window.energy_places(group) if _is_fast(columns[place].period)}
