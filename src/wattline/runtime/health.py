@@ -7,6 +7,7 @@ The loop of a meter owns its `Pulse`; everybody else reads `Health`. One second'
 thousand additions to a ring of latencies: percentiles are computed when somebody asks.
 """
 
+import math
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
@@ -18,8 +19,9 @@ from wattline.model import Cause
 WINDOW: Final = 256
 """Polls over which the latency percentiles reach back."""
 _MICRO: Final = 10**6
-_LONGEST: Final = 2147.0
-"""Seconds that fit an int32 of microseconds."""
+_STEPS: Final = 2048
+"""Steps in which a time doubles: 0.03 % each, so that 16 bits reach from a microsecond to an hour."""
+_LARGEST: Final = 0xFFFF
 
 
 class Waiting(Struct, frozen=True, tag="waiting", tag_field="state"):
@@ -72,18 +74,18 @@ class MeterHealth(Struct, frozen=True):
 
 
 class Ring:
-    """The last `WINDOW` times (s) that were added, in whole microseconds: 1 kB, and there are two for each meter."""
+    """The last `WINDOW` times (s) that were added, to 0.02 % and a microsecond: half a kB, and each meter has two."""
 
     __slots__ = ("_at", "_count", "_kept")
 
     def __init__(self) -> None:
-        self._kept = array("i", bytes(4 * WINDOW))  # a list of floats would be most of what a meter takes
+        self._kept = array("H", bytes(2 * WINDOW))  # a list of floats would be most of what a meter takes
         self._at = 0
         self._count = 0
 
     def add(self, seconds: float) -> None:
-        """Keep a time and forget the oldest; one beyond 2147 s is kept as that."""
-        self._kept[self._at] = round(max(-_LONGEST, min(seconds, _LONGEST)) * _MICRO)
+        """Keep a time and forget the oldest; one below 0 is kept as 0, one beyond an hour as that."""
+        self._kept[self._at] = min(round(_STEPS * math.log2(1 + max(seconds, 0) * _MICRO)), _LARGEST)
         self._at = (self._at + 1) % WINDOW
         self._count += 1
 
@@ -99,7 +101,12 @@ class Ring:
 def _between(ascending: Sequence[int], at: float) -> float:
     low = int(at)
     high = min(low + 1, len(ascending) - 1)
-    return (ascending[low] + (ascending[high] - ascending[low]) * (at - low)) / _MICRO
+    a, b = _seconds(ascending[low]), _seconds(ascending[high])
+    return a + (b - a) * (at - low)
+
+
+def _seconds(code: int) -> float:
+    return (math.exp2(code / _STEPS) - 1) / _MICRO
 
 
 class Pulse:

@@ -122,14 +122,14 @@ class Catalogue(Held):
         for name in vars(Held()):
             getattr(self, name).update(getattr(plan, name))
         self.series += plan.series
-        self.columns += [plan.columns[number] for number in plan.ids.values()]
-        for number, column in plan.columns.items():
+        self.columns += plan.columns
+        for number, column in plan.changed.items():
             self.columns[number - 1] = column
-        self.numbers.add(plan.ids)
+        self.numbers.join(plan.numbers)
         self.version += bool(plan)
         self._index(plan.layouts.values(), plan.lives.values())
         self.seen.update(plan.seen)
-        if plan.columns or plan.metrics or plan.series:
+        if plan.changed or plan.metrics or plan.series:
             self._entries = None
 
     def _index(self, layouts: Iterable[Known], lives: Iterable[Life]) -> None:
@@ -207,16 +207,20 @@ class Plan(Held):
     def __init__(self, base: Catalogue) -> None:
         super().__init__()
         self._base = base
-        self.ids: dict[bytes, int] = {}
+        self._next = len(base.series) + 1
+        self.numbers = Numbers(self._next)
         self.series: list[Series] = []
         """New ones, in the order of their numbers."""
-        self.columns: dict[int, Column] = {}
-        """Those that are new or others now, by the number of the series."""
+        self.columns: list[Column] = []
+        """Theirs."""
+        self.changed: dict[int, Column] = {}
+        """Columns that are others now, by the number of the series."""
         self.seen: dict[int, Met] = {}
-        self.versions: list[tuple[int, int, Column]] = []
+        self.versions: list[tuple[int, Sequence[int], Sequence[Column]]] = []
+        """Columns that hold from now on: since when (ns), of which series, and theirs."""
 
     def __bool__(self) -> bool:
-        return bool(self.layouts or self.columns or self.devices or self.texts or self.lives or self.metrics)
+        return bool(self.layouts or self.changed or self.devices or self.texts or self.lives or self.metrics)
 
     def life(self, source: str, run: int) -> Life:
         """Return one life of a source, new where it is."""
@@ -236,7 +240,7 @@ class Plan(Held):
         if cached is not None:
             return cached.known
         self._declare(layout)
-        known = self._base.layouts.get(layout.id) or self.layouts.get(layout.id) or self._enter(layout)
+        known = self._base.layouts.get(layout.id) or self.layouts.get(layout.id) or self._enter(layout, batch)
         self._describe(layout)
         if self._hold_columns(layout, known, batch, earlier):
             self.seen[id(layout)] = Met(layout, known)
@@ -264,10 +268,14 @@ class Plan(Held):
     def _declared(self, name: str) -> tuple[Metric, str] | None:
         return self.metrics.get(name) or self._base.metrics.get(name)
 
-    def _enter(self, layout: Layout) -> Known:
+    def _enter(self, layout: Layout, batch: Batch) -> Known:
         if len(layout) > WIDEST:
             raise Refused(f"a layout of {len(layout)} series; a store takes {WIDEST}")
-        ids = np.array([self._series(series) for series in layout.series], np.int64)
+        first = len(self.series)
+        ids = np.array(list(map(self._series, layout.series, layout.columns)), np.int64)
+        if new := self.columns[first:]:
+            numbers = range(self._next + first, self._next + len(self.series))
+            self.versions.append((int(batch.time.max(initial=0)), numbers, new))
         family = self._base.roots.get(layout.family) or self.roots.get(layout.family)
         if family is None:
             family = self.roots[layout.family] = len(self._base.roots) + len(self.roots) + 1
@@ -288,12 +296,14 @@ class Plan(Held):
         declared = self._declared(series.metric.name)
         return declared is not None and declared[0].kind is Kind.STATE
 
-    def _series(self, series: Series) -> int:
+    def _series(self, series: Series, column: Column) -> int:
         key = series.key
-        number = self.ids.get(key) or self._base.numbers.find(key, self._base.series)
+        number = self._base.numbers.find(key, self._base.series) or self.numbers.find(key, self.series)
         if number is None:
-            number = self.ids[key] = len(self._base.series) + len(self.series) + 1
+            number = self._next + len(self.series)
+            self.numbers.add(key, number)
             self.series.append(series)
+            self.columns.append(column)
             if series.device not in self._base.devices:
                 self.devices.setdefault(series.device, Device(series.device))
         return number
@@ -305,33 +315,38 @@ class Plan(Held):
 
     def _hold_columns(self, layout: Layout, known: Known, batch: Batch, earlier: Sequence[Batch]) -> bool:
         """Keep the columns of a batch that is newer than what was held; say whether they are those that hold now."""
-        newest, current = int(batch.time.max(initial=0)), True
+        newest, current, others = int(batch.time.max(initial=0)), True, []
         for number, column in zip(known.ids.tolist(), layout.columns, strict=True):
-            held = self.columns.get(number) or self._held(number)
-            if held == column:
+            if column == self._column(number):
                 continue
-            if held is not None and newest < self._newest(number, earlier):
+            if newest < self._newest(number, earlier):
                 current = False
                 continue
-            self.columns[number] = column
-            self.versions.append((number, newest, column))
-            if held is not None:
-                self.seen.clear()
-                self._base.seen.clear()
+            others.append((number, column))
+        for number, column in others:
+            if number < self._next:
+                self.changed[number] = column
+            else:
+                self.columns[number - self._next] = column
+        if others:
+            self.versions.append((newest, [number for number, _ in others], [column for _, column in others]))
+            self.seen.clear()
+            self._base.seen.clear()
         return current
 
-    def _held(self, series: int) -> Column | None:
-        columns = self._base.columns
-        return columns[series - 1] if series <= len(columns) else None
+    def _column(self, series: int) -> Column:
+        """Return the column of a series that holds, with this plan."""
+        if series >= self._next:
+            return self.columns[series - self._next]
+        return self.changed.get(series) or self._base.columns[series - 1]
 
     def _newest(self, series: int, earlier: Sequence[Batch]) -> int:
         """Return the newest time at which the series was written, batches before this one in the same write too."""
-        before = len(self._base.series)
-        key = (self._base.series[series - 1] if series <= before else self.series[series - 1 - before]).key
+        held = self._base.series[series - 1] if series < self._next else self.series[series - self._next]
         layouts = [known.number for known in self._base.layouts.values() if series in known.ids]
         newest = int(self._base.newest[layouts].max(initial=0))
         for batch in earlier:
-            if any(one.key == key for one in batch.layout.series):
+            if any(one.key == held.key for one in batch.layout.series):
                 newest = max(newest, int(batch.time.max(initial=0)))
         return newest
 
@@ -341,14 +356,15 @@ class Plan(Held):
         many("insert or replace into metric values(?,?,?,?,?)",
              ((m.name, m.unit, m.kind, m.help, device) for m, device in self.metrics.values()))  # fmt: skip
         many("insert into series(id, key, device, metric, labels, family, column) values(?,?,?,?,?,0,?)",
-             ((number, key, series.device, series.metric.name, msgspec.json.encode(series.labels).decode(),
-               pack(self.columns[number]))
-              for (key, number), series in zip(self.ids.items(), self.series, strict=True)))  # fmt: skip
+             ((number, series.key, series.device, series.metric.name, msgspec.json.encode(series.labels).decode(),
+               pack(column))
+              for number, (series, column) in enumerate(zip(self.series, self.columns, strict=True), self._next))
+             )  # fmt: skip
         many("update series set column=? where id=?",
-             ((pack(c), number) for number, c in self.columns.items()
-              if number <= len(self._base.series)))  # fmt: skip
+             ((pack(column), number) for number, column in self.changed.items()))  # fmt: skip
         many("insert or replace into column_version values(?,?,?)",
-             ((number, since, pack(column)) for number, since, column in self.versions))  # fmt: skip
+             ((number, since, pack(column)) for since, numbers, columns in self.versions
+              for number, column in zip(numbers, columns, strict=True)))  # fmt: skip
         roots = {number: root for root, number in (*self._base.roots.items(), *self.roots.items())}
         many("insert into family values(?,?,?) on conflict(number) do update set series=excluded.series",
              ((family, roots[family], members.astype("<i8").tobytes())
@@ -371,16 +387,14 @@ def load(connection: sqlite3.Connection) -> Catalogue:
     held.version = execute("select value from meta where name='catalogue'").fetchone()[0]
     for name, unit, kind, text, device in execute("select name, unit, kind, help, device from metric"):
         held.metrics[name] = (Metric(name, Unit(unit), Kind(kind), text), device)
-    ids: dict[bytes, int] = {}
     columns: dict[bytes, Column] = {}  # which are alike
     for number, key, device, metric, labels, column in execute(
         "select id, key, device, metric, labels, column from series order by id"
     ):
         pairs = msgspec.json.decode(labels, type=tuple[tuple[str, str], ...])
-        ids[key] = number
+        held.numbers.add(key, number)
         held.series.append(Series(device, held.metrics[metric][0], pairs))
         held.columns.append(columns.get(column) or columns.setdefault(column, unpack(column, type=Column)))
-    held.numbers.add(ids)
     for number, root, series in execute("select number, root, series from family"):
         held.roots[root], held.members[number] = number, np.frombuffer(series, "<i8").astype(np.int64)
     for number, name, family, series, places, newest in execute(

@@ -49,7 +49,7 @@ class ChunkRow(NamedTuple):
 def fold(vault: Vault) -> set[tuple[int, int]]:
     """Turn all staged rows to chunks, encoded outside the transaction; returns the (family, hour) they touched."""
     with vault.reader.snapshot() as connection:
-        rows = vault.reader.staged(connection)
+        rows = vault.reader.all_staged(connection)
     vault.staged_bytes, vault.staged_since = 0, None
     if not rows:
         return set()

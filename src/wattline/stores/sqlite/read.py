@@ -42,6 +42,8 @@ COPIED: Final = 32 << 20
 """Most bytes copied in one transaction, give or take the rows of one family's hour."""
 SLICE: Final = 1 << 20
 """Most samples of a slice, give or take those of one instant."""
+UNREAD: Final = 10
+"""Commits after which nobody is thought to read, so that no staged row is kept in memory for readers."""
 _ROWS: Final = 1000
 _PAGE: Final = 48
 
@@ -82,6 +84,7 @@ class Reader:
         self.path = path
         self._idle: deque[sqlite3.Connection] = deque()
         self._rows: dict[int, Row] = {}
+        self._unread = UNREAD
         self._lock = threading.Lock()
         self._closed = False
 
@@ -110,9 +113,20 @@ class Reader:
             self._idle.pop().close()
 
     def keep(self, row: Row) -> None:
-        """Remember a row that was just committed."""
+        """Remember a row that was just committed, if anybody reads."""
         with self._lock:
-            self._rows[row.seq] = row
+            self._unread += 1
+            if self._unread <= UNREAD:
+                self._rows[row.seq] = row
+            else:
+                self._rows.clear()
+
+    def all_staged(self, connection: sqlite3.Connection) -> list[Row]:
+        """Return all staged rows, ascending, for who asks once: what is not in memory yet is not kept there."""
+        with self._lock:
+            kept = dict(self._rows)
+        rows = connection.execute("select seq from staged order by seq").fetchall()
+        return [kept.get(seq) or _row(connection, seq) for (seq,) in rows]
 
     def staged(self, connection: sqlite3.Connection, start: int | None = None, end: int | None = None) -> list[Row]:
         """Return the staged rows with a frame in [start, end), or all, ascending; forget those that are gone."""
@@ -123,9 +137,9 @@ class Reader:
             kept = {seq: self._rows[seq] for seq in wanted if seq in self._rows}
         for seq in wanted:
             if seq not in kept:
-                body = connection.execute("select body from staged where seq=?", (seq,)).fetchone()[0]
-                kept[seq] = parse(seq, body)
+                kept[seq] = _row(connection, seq)
         with self._lock:
+            self._unread = 0
             oldest = found[0][0] if found else None
             gone = [seq for seq in self._rows if oldest is None or seq < oldest]
             newest = max(self._rows, default=0)
@@ -151,6 +165,10 @@ class Reader:
                     bodies[group] = [row for family in group.families for row in fetch(connection, family, start, end)]
                     copied += sum(len(row.body) for row in bodies[group])
             yield Copy(bodies, rows)
+
+
+def _row(connection: sqlite3.Connection, seq: int) -> Row:
+    return parse(seq, connection.execute("select body from staged where seq=?", (seq,)).fetchone()[0])
 
 
 def fetch(connection: sqlite3.Connection, family: int, start: int, end: int) -> list[Body]:

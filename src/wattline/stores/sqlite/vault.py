@@ -89,7 +89,7 @@ class Vault:
             held = catalogue.life_by_number[life]
             assert held is not None
             held.add(first, last)
-        rows = self.reader.staged(connection)
+        rows = self.reader.all_staged(connection)
         for row in rows:
             for number, sequence in zip(
                 row.directory["life"].tolist(), row.directory["sequence"].tolist(), strict=True
