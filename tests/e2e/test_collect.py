@@ -70,8 +70,8 @@ def test_a_reload_changes_what_changed_a_bad_one_nothing_and_the_end_is_soon(tmp
             page = answer.read().decode()
         assert 'wattline_meter_up{meter="a"} 1' in page
         assert 'power_watts{device="c"} 30' in page
-        status, seconds = program.stop()
-    assert status == 0
+        seconds = program.stop()
+    assert program.ended() == 0
     assert seconds < 5
     times = [one.time for one in program.samples("a", "power_watts")]
     assert max(b - a for a, b in pairwise(times)) < 0.7, "what did not change is not interrupted"
@@ -123,7 +123,8 @@ def test_a_file_is_deleted_only_when_its_rows_are_safe(tmp_path):
     assert file.exists(), "nobody has taken its rows"
     with Collecting("wattline", *command[1:], folder=tmp_path) as program:
         program.wait(lambda: not file.exists())
-        assert program.stop()[0] == 0
+        program.stop()
+    assert program.ended() == 0
     assert [(one.time, one.value) for one in program.samples("csv")] == [
         (1500262440, 200), (1500275040, 100), (1500300240, 300),
     ]  # fmt: skip

@@ -57,7 +57,7 @@ class Seen(NamedTuple):
     states: str
     pages: VendorPages
     refusals: int
-    stopped: tuple[int, float]
+    stopped: tuple[float, int]
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +144,7 @@ async def collected(folder):
             options = ("--energyrecorder", settings.name, "--sink", "stdout", "--data", "store", "--metrics", metrics)
             program = stack.enter_context(Collecting("wattline", "collect", *options, folder=folder))
             figures, states = await asyncio.to_thread(acted, program, metrics)
-            stopped = await asyncio.to_thread(program.stop)
+            stopped = await asyncio.to_thread(program.stop), program.ended()
             await asyncio.sleep(0)
     return Seen(program.samples(), program.said(), figures, listed, states, pages, strange.refusals, stopped)
 
@@ -252,7 +252,7 @@ def test_the_state_of_every_meter_is_told_on_request(seen):
 
 
 def test_it_ends_at_once_and_well(seen):
-    status, seconds = seen.stopped
+    seconds, status = seen.stopped
     assert status == 0
     assert seconds < 5
 

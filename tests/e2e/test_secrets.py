@@ -211,7 +211,7 @@ def run_all(folder, file, seen, names):
             seen |= {f"GET {path}": fetched(up.address + path) for path in routes(up)}
             seen |= {f"process {path}": path.read_bytes() for pid in (up.pid, program.pid) for path in processes(pid)}
         seen["log of collect"], seen["samples"] = program.log.read_bytes(), program.lines.read_bytes()
-    seen["log of up"] = up.output.read_bytes()
+    seen["log of up"] = up.log.read_bytes()
     stored = [path for name in ("store", "collected") for path in (folder / name).rglob("*") if path.is_file()]
     assert any(path.suffix == ".sqlite" for path in stored)
     seen |= {f"file {path.name}": path.read_bytes() for path in stored}

@@ -16,6 +16,7 @@ from msgspec import Struct
 from wattline.bench.fleet import address, fleet
 from wattline.bench.measure import Row, process_cpu
 from wattline.bench.polls import OIDS
+from wattline.testing.collecting import Collecting
 from wattline.testing.program import Program
 
 PORT: Final = 10_161
@@ -75,21 +76,34 @@ def _overload() -> Iterator[Row]:
 
 
 def _memory() -> Iterator[Row]:
-    """Tell resident bytes after some minutes of polls at 5 s."""
-    found: dict[int, int] = {}
-    for meters in (0, AGENTS, _CROWD):
+    """Tell resident bytes after some minutes of polls at 5 s: of collecting, and with API and pages beside it."""
+    for meters in (1, AGENTS, _CROWD):
+        with _site(meters, 5) as site, Collecting("wattline", *_collecting(site), folder=site.parent) as collector:
+            collector.wait(lambda: "collects from" in collector.said())
+            time.sleep(60 * _MINUTES if meters > 1 else _SETTLED)
+            alone = _resident(collector.pid)
         with _program(meters, 5) as up:
-            seen = _watch(up, 60 * _MINUTES if meters else 1)
-        found[meters] = seen.memory
-        share = seen.polls / (meters * seen.seconds / 5) if meters else 1
-        grown = f", {(found[meters] - found[0]) / meters / 1e3:.0f} kB a meter, {share:.0%} polled" if meters else ""
-        yield Row(f"resident memory with {meters:,} meters", "MB", seen.memory / 1e6, reach=f"{60 + 0.02 * meters:.0f}",
-                  note=f"20 OIDs every 5 s for {_MINUTES} min{grown}" if meters else "with API and pages")  # fmt: skip
+            seen = _watch(up, 60 * _MINUTES if meters > 1 else 1)
+        share = seen.polls / (meters * seen.seconds / 5)
+        note = (
+            f"20 OIDs every 5 s for {_MINUTES} min, {share:.0%} polled; with API and pages {seen.memory / 1e6:.0f} MB"
+        )
+        reach = f"{60 + 0.02 * meters:.0f}"
+        yield Row(f"resident memory of collecting, {meters:,} meters", "MB", alone / 1e6, reach=reach, note=note)
 
 
 @contextmanager
 def _program(meters: int, every: float) -> Iterator[Program]:
     """Run the whole program with the embedded store, and wait until it has found its pace."""
+    with _site(meters, every) as site, Program("--config", str(site), data=site.with_name("store")) as up:
+        up.wait(lambda: all(meter["polls"] for meter in up.get("/api/meters")) or _pause(), 120)
+        time.sleep(_SETTLED)
+        yield up
+
+
+@contextmanager
+def _site(meters: int, every: float) -> Iterator[Path]:
+    """Write the configuration of so many agents, in a folder of its own."""
     oids = [{"oid": oid, "metric": f"outlet_{i}_power_watts", "unit": "W"} for i, oid in enumerate(OIDS)]
     described = [
         {"driver": "snmp", "name": f"pdu-{m}", "device": f"pdu-{m}", "host": address(m), "port": PORT, "oids": oids}
@@ -98,10 +112,11 @@ def _program(meters: int, every: float) -> Iterator[Program]:
     with tempfile.TemporaryDirectory() as folder:
         site = Path(folder, "site.yaml")
         site.write_text(yaml.safe_dump({"every": f"{every * 1000:.0f}ms", "meters": described}))
-        with Program("--config", str(site), data=Path(folder, "store")) as up:
-            up.wait(lambda: all(meter["polls"] for meter in up.get("/api/meters")) or _pause(), 120)
-            time.sleep(_SETTLED)
-            yield up
+        yield site
+
+
+def _collecting(site: Path) -> list[str]:
+    return ["collect", "--config", str(site), "--data", str(site.with_name("store"))]
 
 
 def _pause() -> bool:

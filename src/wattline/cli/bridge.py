@@ -4,19 +4,15 @@ import asyncio
 import signal
 import socket
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
-import uvicorn
 
 from wattline.cli.running import listening_at
 from wattline.cli.server import Server
 from wattline.cli.store import opened, with_data
 from wattline.plugin import Store
 from wattline.runtime.ticks import SystemClock
-
-_GRACE: Final = 2
-"""Seconds that open connections have when the program stops."""
 
 
 @click.group(short_help="Show what is metered to clients of other systems.")
@@ -53,7 +49,7 @@ async def _serve(store: Store[Any], listener: socket.socket, listen: str, device
     from wattline.api.redfish.app import create_redfish
 
     app = create_redfish(store, SystemClock().now, listen, devices)
-    server = Server(uvicorn.Config(app, ws="none", lifespan="off", log_config=None, timeout_graceful_shutdown=_GRACE))
+    server = Server(app)
     loop = asyncio.get_running_loop()
     for one in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(one, lambda: setattr(server, "should_exit", True))

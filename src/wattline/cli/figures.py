@@ -5,11 +5,8 @@ import socket
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
-import uvicorn
-
 from wattline.api.exposition import MEDIA_TYPE, page
 from wattline.api.routes.metrics import last_values
-from wattline.cli.patient import Patient
 from wattline.cli.server import Server
 from wattline.runtime.engine import Engine
 from wattline.runtime.health import Health
@@ -43,10 +40,7 @@ def figures_page(health: Health, live: Live, clock: Callable[[], int]) -> Applic
 async def serve_figures(engine: Engine, listener: socket.socket, stop: asyncio.Event) -> None:
     """Serve the page until `stop`."""
     app = figures_page(engine.health, engine.live, SystemClock().now)
-    config = uvicorn.Config(
-        app, http=Patient, ws="none", lifespan="off", log_config=None, timeout_graceful_shutdown=_GRACE
-    )
-    server = Server(config)
+    server = Server(app, grace=_GRACE)
     serving = asyncio.ensure_future(server.serve(sockets=[listener]))
     await stop.wait()
     server.should_exit = True

@@ -7,7 +7,6 @@ from typing import Final
 
 import click
 import msgspec
-import uvicorn
 from rich.console import Console
 from rich.markup import escape
 
@@ -15,7 +14,6 @@ from wattline.api.app import create_app
 from wattline.api.view import View
 from wattline.cli.alone import alone_in
 from wattline.cli.announcement import say_meters, say_where
-from wattline.cli.patient import Patient
 from wattline.cli.running import listening, log_to_stderr, opened, run, stop_on_signals
 from wattline.cli.server import Server
 from wattline.errors import WattlineError
@@ -27,8 +25,6 @@ from wattline.runtime.ticks import SystemClock
 DEMO: Final = "sim://rack?servers=16"
 THIS_HOST: Final = ("rapl://", "host://")
 """What is metered where nobody says what to meter; the first is left out, with its reason, where it cannot be read."""
-_GRACE: Final = 2
-"""Seconds that open connections have when the program stops."""
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -94,9 +90,7 @@ async def _serve(options: Options, registry: Registry) -> None:
         engine = Engine(site, registry, clock=clock)
         stop = asyncio.Event()
         view = View(engine.store, engine.health, engine.live, site, clock.now(), clock.now, engine.promotions)
-        server = Server(
-            uvicorn.Config(create_app(view), http=Patient, ws="none", log_config=None, timeout_graceful_shutdown=_GRACE)
-        )
+        server = Server(create_app(view))
         stop_on_signals(stop)
         async with asyncio.TaskGroup() as group:
             metering = group.create_task(engine.run(stop), name="engine")

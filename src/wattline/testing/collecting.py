@@ -7,22 +7,15 @@ with Collecting("kwollector", "-m", "metrics.d", "--sink", "stdout", folder=tmp_
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, Self, TypeVar
+from typing import Any
 
 from msgspec import Struct
 
-from wattline.errors import Unreachable
-
-_PATIENCE: Final = 60.0
-_STOPPING: Final = 15.0
-T = TypeVar("T")
+from wattline.testing.process import PATIENCE, Process
 
 
 class Sample(Struct, frozen=True):
@@ -35,33 +28,14 @@ class Sample(Struct, frozen=True):
     labels: dict[str, Any]
 
 
-class Collecting:
+class Collecting(Process):
     """A program of this installation, run in `folder`; its two outputs go to files there, named after the program."""
 
     def __init__(self, program: str, *arguments: str, folder: Path) -> None:
-        self.folder = folder
-        self.log, self.lines = folder / f"{program}.log", folder / f"{program}.out"
-        self._command = [str(Path(sys.executable).with_name(program)), *arguments]
-        self._child: subprocess.Popen[bytes] | None = None
+        super().__init__(_command(program, *arguments), folder / f"{program}.log", folder / f"{program}.out")
+        self._folder, self._environment = folder, _at(folder)
         self._read = 0
         self._samples: list[Sample] = []
-
-    def __enter__(self) -> Self:
-        with self.log.open("ab") as log, self.lines.open("ab") as lines:
-            self._child = subprocess.Popen(  # noqa: S603
-                self._command, stdin=subprocess.DEVNULL, stdout=lines, stderr=log, cwd=self.folder, env=_at(self.folder)
-            )
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._child is not None and self._child.poll() is None:
-            self.stop()
-
-    @property
-    def pid(self) -> int:
-        """Its process id."""
-        assert self._child is not None
-        return self._child.pid
 
     def samples(self, device: str = "", metric: str = "") -> list[Sample]:
         """Return what it has printed so far, of a device or a metric alone where one is named."""
@@ -76,45 +50,6 @@ class Collecting:
         """Return the values of one metric of a device, oldest first."""
         return [one.value for one in self.samples(device, metric)]
 
-    def said(self) -> str:
-        """Return what it has written to standard error."""
-        return self.log.read_text(errors="replace")
-
-    def wait(self, condition: Callable[[], T], seconds: float = _PATIENCE) -> T:
-        """Ask until the answer is true. Raises Unreachable, with its log, after `seconds` or when it has ended."""
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            if answer := condition():
-                return answer
-            if self._child is not None and self._child.poll() is not None:
-                raise Unreachable(f"{self._command[0]} ended with {self._child.returncode}:\n{self.said()}")
-            time.sleep(0.02)
-        raise Unreachable(f"nothing came within {seconds:.0f} s; it said:\n{self.said()}")
-
-    def signal(self, which: signal.Signals) -> None:
-        """Send it a signal."""
-        assert self._child is not None
-        self._child.send_signal(which)
-
-    def stop(self) -> tuple[int, float]:
-        """End it with SIGTERM; returns its exit status and the seconds that it took.
-
-        Raises Unreachable when it does not end.
-        """
-        began = time.monotonic()
-        self.signal(signal.SIGTERM)
-        return self.ended(), time.monotonic() - began
-
-    def ended(self) -> int:
-        """Wait for its end and return its exit status. Raises Unreachable when it does not end."""
-        assert self._child is not None
-        try:
-            return self._child.wait(_STOPPING)
-        except subprocess.TimeoutExpired as error:
-            self._child.kill()
-            self._child.wait()
-            raise Unreachable(f"it did not end within {_STOPPING:.0f} s:\n{self.said()}") from error
-
 
 def samples_of(lines: bytes) -> list[Sample]:
     """Read lines of standard output."""
@@ -126,10 +61,14 @@ def samples_of(lines: bytes) -> list[Sample]:
 
 def ran(program: str, *arguments: str, folder: Path, said: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
     """Run a program of this installation to its end, with `said` on its standard input; its outputs are kept."""
-    command: Sequence[str] = [str(Path(sys.executable).with_name(program)), *arguments]
     return subprocess.run(  # noqa: S603
-        command, input=said, capture_output=True, cwd=folder, env=_at(folder), timeout=_PATIENCE, check=False
-    )
+        _command(program, *arguments), input=said, capture_output=True, cwd=folder, env=_at(folder), timeout=PATIENCE,
+        check=False,
+    )  # fmt: skip
+
+
+def _command(program: str, *arguments: str) -> list[str]:
+    return [str(Path(sys.executable).with_name(program)), *arguments]
 
 
 def _at(folder: Path) -> dict[str, str]:

@@ -95,7 +95,7 @@ def connect(path: Path, *, writing: bool) -> sqlite3.Connection:
     address = f"{path.absolute().as_uri()}?mode={'rw' if writing else 'ro'}"
     connection = sqlite3.connect(address, PATIENCE, uri=True, isolation_level=None, check_same_thread=False)
     connection.execute("pragma synchronous=full")
-    connection.execute("pragma cache_size=-8000")
+    connection.execute("pragma cache_size=-2000")
     if writing:
         connection.execute("pragma secure_delete=off")  # Debian's is on: whatever a fold frees would be written anew
         connection.execute("pragma journal_size_limit=67108864")
