@@ -80,16 +80,16 @@ def _memory() -> Iterator[Row]:
     for meters in (1, AGENTS, _CROWD):
         with _site(meters, 5) as site, Collecting("wattline", *_collecting(site), folder=site.parent) as collector:
             collector.wait(lambda: "collects from" in collector.said())
-            time.sleep(60 * _MINUTES if meters > 1 else _SETTLED)
+            time.sleep(60 * _MINUTES)
             alone = _resident(collector.pid)
         with _program(meters, 5) as up:
-            seen = _watch(up, 60 * _MINUTES if meters > 1 else 1)
+            seen = _watch(up, 60 * _MINUTES)
         share = seen.polls / (meters * seen.seconds / 5)
         note = (
             f"20 OIDs every 5 s for {_MINUTES} min, {share:.0%} polled; with API and pages {seen.memory / 1e6:.0f} MB"
         )
         reach = f"{60 + 0.02 * meters:.0f}"
-        yield Row(f"resident memory of collecting, {meters:,} meters", "MB", alone / 1e6, reach=reach, note=note)
+        yield Row(f"resident memory of collecting, meters: {meters:,}", "MB", alone / 1e6, reach=reach, note=note)
 
 
 @contextmanager

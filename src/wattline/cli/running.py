@@ -126,6 +126,7 @@ def _leaves(group: BaseExceptionGroup[WattlineError]) -> Iterator[WattlineError]
 
 def _runner() -> asyncio.Runner:
     try:
+        os.environ.setdefault("UV_THREADPOOL_SIZE", str(_THREADS))  # half of which look up names for HTTP and TCP
         import uvloop
     except ImportError:
         return asyncio.Runner()

@@ -59,6 +59,7 @@ class ReplayAgent(asyncio.DatagramProtocol):
         """Tag of the PDU of every request, in order."""
         self.port, self.host = 0, "127.0.0.1"
         self._arrived = asyncio.Event()
+        self._closed = asyncio.Event()
 
     @classmethod
     def of(cls, path: Path) -> Self:
@@ -78,12 +79,19 @@ class ReplayAgent(asyncio.DatagramProtocol):
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
+        self._closed.clear()
         self._transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=(self.host, self.port))
         self.port = self._transport.get_extra_info("sockname")[1]
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        """Return when the port is free again."""
         self._transport.close()
+        await self._closed.wait()
+
+    def connection_lost(self, _: Exception | None) -> None:
+        """Tell who waits for the port."""
+        self._closed.set()
 
     def connection_made(self, _: asyncio.BaseTransport) -> None:
         """Nothing to do: datagrams have no connection."""

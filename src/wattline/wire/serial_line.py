@@ -19,6 +19,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from wattline.errors import Malformed, Misconfigured, Unreachable, WattlineError
+from wattline.wire.names import places
 
 _B: Final = re.compile("B([1-9][0-9]*)")
 SPEEDS: Final = tuple(sorted(int(match[1]) for match in map(_B.fullmatch, dir(termios)) if match))
@@ -166,7 +167,7 @@ class Line:
         loop, last = asyncio.get_running_loop(), "it has no address"
         try:
             async with asyncio.timeout(self._wait):
-                found = await loop.getaddrinfo(parts.hostname, parts.port, type=socket.SOCK_STREAM)
+                found = await places(parts.hostname or "", parts.port or 0, socket.SOCK_STREAM)
                 for family, kind, protocol, _, address in found:
                     with socket.socket(family, kind, protocol) as one:
                         one.setblocking(False)

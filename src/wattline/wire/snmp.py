@@ -24,6 +24,7 @@ from msgspec import Struct
 
 from wattline.errors import Denied, Malformed, Unreachable, WattlineError, reason
 from wattline.wire.ber import Value
+from wattline.wire.names import places
 from wattline.wire.snmp_plain import Plain
 from wattline.wire.snmp_sealed import Sealed
 
@@ -122,9 +123,15 @@ class Agent:
         """Where it is, as the operator wrote it: `pdu-1:161`."""
         return f"[{self._host}]:{self._port}" if ":" in self._host else f"{self._host}:{self._port}"
 
+    async def resolve(self) -> None:
+        """Look up where it is."""
+        [(*_, address), *_] = await places(self._host, self._port, socket.SOCK_DGRAM)
+        self._address = str(address[0])
+
     async def connect(self) -> None:
-        """Resolve the name and begin a session; in v3 learn the engine and its time, and show the user to it."""
-        self._address = await self._resolve()
+        """Begin a session where it is; in v3 learn the engine and its time, and show the user to it."""
+        if not self._address:
+            await self.resolve()
         of_loop = _windows.setdefault(asyncio.get_running_loop(), WeakValueDictionary())
         self._window = of_loop.setdefault((self._address, self._port), asyncio.Semaphore(WINDOW))
         self.close()
@@ -205,17 +212,6 @@ class Agent:
         if self._session is None:
             raise Unreachable(f"{self.name} is not connected")
         return self._session
-
-    async def _resolve(self) -> str:
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(max(self._wait, 1) * 5):
-                found = await loop.getaddrinfo(self._host, self._port, type=socket.SOCK_DGRAM)
-        except TimeoutError as error:
-            raise Unreachable(f"the name server does not answer for {self._host}") from error
-        except (OSError, UnicodeError) as error:
-            raise Unreachable(f"{self._host} is no name that resolves: {reason(error)}") from error
-        return str(found[0][4][0])
 
     async def _exchange(self, ask: Callable[[], Awaitable[T]]) -> T:
         try:

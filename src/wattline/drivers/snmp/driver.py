@@ -42,6 +42,7 @@ class Snmp(Polled[SnmpConfig]):
 
     async def open(self) -> Sequence[Layout]:
         """Resolve the name, show the user (v3), walk tables and templates."""
+        await self._agent.resolve()
         async with opening():
             await self._agent.connect()
             await self._plan()

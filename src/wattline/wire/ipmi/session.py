@@ -12,7 +12,7 @@ import os
 import secrets
 import socket
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from wattline.errors import Denied, Malformed, Misconfigured, Unreachable, reason
 from wattline.wire import rmcp
@@ -20,6 +20,7 @@ from wattline.wire.ipmi import envelope, handshake, message
 from wattline.wire.ipmi.keys import Exchange, Keys, Who, same
 from wattline.wire.ipmi.message import APP, Hop, Reply, Request
 from wattline.wire.ipmi.suites import SUITES, Suite
+from wattline.wire.names import places
 from wattline.wire.waits import Wait, waits
 
 _KEEP_WARM: Final = 30.0
@@ -149,28 +150,11 @@ class Session:
         return self._post
 
     async def _join(self) -> None:
-        try:
-            family, *_, self.address = await self._resolve()
-        except TimeoutError as error:
-            raise Unreachable(f"the name server does not answer for {self._host}") from error
-        except (OSError, UnicodeError) as error:
-            raise Unreachable(f"{self._host} is no name that resolves: {reason(error)}") from error
+        [(family, *_, self.address), *_] = await places(self._host, self._port, socket.SOCK_DGRAM)
         try:
             self._post = await rmcp.Post.join(family)
         except OSError as error:
             raise Unreachable(f"{self.name} cannot be reached from here: {reason(error)}") from error
-
-    async def _resolve(self) -> tuple[Any, ...]:
-        """Return what getaddrinfo says first; an address in digits needs no thread to be looked up in."""
-        try:
-            [first, *_] = socket.getaddrinfo(
-                self._host, self._port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST
-            )
-        except OSError:
-            async with asyncio.timeout(max(self._wait, 1) * 5):
-                found = await asyncio.get_running_loop().getaddrinfo(self._host, self._port, type=socket.SOCK_DGRAM)
-            first = found[0]
-        return first
 
     async def _capabilities(self) -> bool:
         """Make sure that it speaks IPMI 2.0; return whether it has a Kg (Get Channel Authentication Capabilities)."""
