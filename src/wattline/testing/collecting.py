@@ -32,8 +32,8 @@ class Collecting(Process):
     """A program of this installation, run in `folder`; its two outputs go to files there, named after the program."""
 
     def __init__(self, program: str, *arguments: str, folder: Path) -> None:
-        super().__init__(_command(program, *arguments), folder / f"{program}.log", folder / f"{program}.out")
-        self._folder, self._environment = folder, _at(folder)
+        log, lines = folder / f"{program}.log", folder / f"{program}.out"
+        super().__init__(_command(program, *arguments), log, lines, folder, _at(folder))
         self._read = 0
         self._samples: list[Sample] = []
 

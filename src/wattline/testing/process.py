@@ -18,11 +18,18 @@ T = TypeVar("T")
 class Process:
     """A process whose standard error goes to `log`, and its standard output to `lines`, or to `log` as well."""
 
-    def __init__(self, command: Sequence[str], log: Path, lines: Path | None = None) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        log: Path,
+        lines: Path | None = None,
+        folder: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """Take what is to be run, in which folder and environment: here and ours where nothing is said."""
         self.log, self.lines = log, lines or log
         self._command = command
-        self._folder: Path | None = None
-        self._environment: Mapping[str, str] | None = None
+        self._folder, self._environment = folder, environment
         self._child: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
