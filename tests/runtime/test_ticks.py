@@ -64,7 +64,7 @@ async def test_skipped_ticks_are_not_missed(clock):
 
 
 @pytest.mark.parametrize("step", [-3600.0, 3600.0, 0.2, -0.2])
-async def test_a_step_of_the_wall_begins_a_run_and_misses_nothing(clock, step):
+async def test_a_step_of_the_wall_begins_a_run_misses_nothing_and_is_told(clock, step, caplog):
     life = Life(clock)
     ticks, run = Ticks(clock, life, SECOND), life.run
     await ticking(clock, ticks, 2)
@@ -74,6 +74,7 @@ async def test_a_step_of_the_wall_begins_a_run_and_misses_nothing(clock, step):
     assert task.done(), "a clock that was set back must not make a meter wait for as long"
     assert life.run != run
     assert life.steps == 1
+    assert caplog.messages == [f"the clock has stepped by {step:+.3f} s"]
     assert ticks.missed == 0
 
 

@@ -11,6 +11,7 @@ is none.
 
 import asyncio
 import hashlib
+import logging
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -32,6 +33,8 @@ _EARLY: Final = 2_000_000
 _ROUNDED: Final = 500_000
 """... of which this one is half."""
 _MICROSECOND: Final = 1000
+
+log = logging.getLogger("wattline.clock")
 
 
 class Timer(Protocol):
@@ -163,6 +166,7 @@ class Life:
         offset, elapsed = now - mono, mono - self._mono
         if abs(offset - self._offset) > STEP + elapsed * _SLEW_PPM // 1_000_000:
             self.steps += 1
+            log.warning("the clock has stepped by %+.3f s", (offset - self._offset) / NANOSECONDS)
             self.run = max(now, self.run + 1) if offset > self._offset else min(now, self.run - 1)
         self._offset, self._mono = offset, mono
         return self.run
