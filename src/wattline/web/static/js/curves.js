@@ -2,7 +2,7 @@
 
 import { instant, number } from "./api.js";
 
-const SHORTEST_GAP = 10; // seconds; the gap limit of the ledger: three periods, at least ten seconds
+const SHORTEST_GAP = 10; // seconds; three periods where they are more, as in the ledger
 
 /** Key of a series: what rows and lists of series have in common. */
 export function keyOf({ device, metric, labels }) {

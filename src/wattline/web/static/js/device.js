@@ -6,30 +6,31 @@ import { bySeries, drawn, extent, fromCells, fromSamples, isEnergy, keyOf, unitO
 import { $, copier, el, show, write } from "./dom.js";
 import { fill as fillFigures } from "./figures.js";
 import { Forest } from "./forest.js";
-import { duration, quantity, text } from "./quantity.js";
+import { counted, duration, quantity, text } from "./quantity.js";
 import { Ranking } from "./ranking.js";
 import { frame, pageOf, site } from "./shell.js";
 import { Trace } from "./trace.js";
 
 const STEPS = [10, 60, 300, 900, 3600, 21600, 86400];
-const MOST_SAMPLES = 1200; // a longer list is asked for as roll-ups
+const MOST_SAMPLES = 1200; // a longer list comes as roll-ups
 const MOST_CELLS = 1450;
 const STATE_SECONDS = 600; // of a text only the newest is shown
 const DEEPEST = 12;
 const FEW_GAPS = 5;
 const MOST_GAPS = 200;
 const OWN = "custom";
-const LATEST_EVERY = 2; // seconds between two looks at the newest value of each series
+const LATEST_EVERY = 2; // seconds between looks at the newest values
 
 const query = new URLSearchParams(location.search);
 const name = query.get("name");
-const view = { period: PERIODS[query.get("period")] || query.get("period") === OWN ? query.get("period") : "hour", at: null, from: NaN, to: NaN };
+const wish = query.get("period");
+const view = { period: PERIODS[wish] || wish === OWN ? wish : "hour", at: null, from: NaN, to: NaN };
 let about = {}; // of the store: its oldest sample
 let device = null;
 let all = [];
 let list = [];
 let chosen = null;
-let meters = new Set(); // names of those that read this device
+let meters = new Set(); // that read this device
 let trace = null;
 let parts = null;
 let forest = null;
@@ -43,8 +44,7 @@ let opened = false;
 const seconds = () => Date.now() / 1000;
 
 function asked() {
-	if (view.period === OWN) return { start: view.from, end: view.to };
-	return around(view.period, view.at, seconds());
+	return view.period === OWN ? { start: view.from, end: view.to } : around(view.period, view.at, seconds());
 }
 
 /** Seconds of a roll-up, or null where the samples themselves are few enough. */
@@ -71,7 +71,7 @@ async function load() {
 	heading(pane, span);
 	try {
 		const [rows, outages] = await Promise.all([
-			// A line begins at the edge, and a register at a sample, so that some before the window are needed.
+			// A line begins at the edge, a register at a sample: some before the window are needed.
 			ask("/api/samples", question({ start: span ? pane.start : pane.start - 2 * (number(chosen.period) || 1), end: until }, span)),
 			ask("/api/outages", { start: pane.start, end: until }).catch(() => []),
 		]);
@@ -115,8 +115,7 @@ function describe([start, end], seen) {
 	const { low, high } = extent(curve, start);
 	const unit = unitOf(chosen);
 	const range = seen ? `from ${text(low, unit)} to ${text(high, unit)}` : "without a sample";
-	const holes = curve.gaps.length === 1 ? "1 gap" : `${curve.gaps.length} gaps`;
-	$("#chart").setAttribute("aria-label", `${chosen.metric} of ${name}, ${stamp(start)} to ${stamp(end)}: ${range}, ${holes}.`);
+	$("#chart").setAttribute("aria-label", `${chosen.metric} of ${name}, ${stamp(start)} to ${stamp(end)}: ${range}, ${counted(curve.gaps.length, "gap")}.`);
 }
 
 function cursor(point) {
@@ -157,12 +156,12 @@ function reason(outages, from, to) {
 
 async function energy({ start }, until, mine) {
 	const source = device.energy ?? device.power;
-	const { low, high } = curve ? extent(curve, start) : {};
+	const { low, high } = curve && chosen.device === name ? extent(curve, start) : {};
 	const unit = chosen ? unitOf(chosen) : "";
 	let found = null;
-	if (source && until > start) {
-		const answer = await ask("/api/energy", { device: exactly(name), metric: exactly(source.metric), start, end: until }).catch(() => null);
-		found = answer?.series?.find((one) => keyOf(one) === keyOf(source)) ?? null;
+	if (until > start) {
+		const answer = await ask("/api/energy", { device: exactly(name), start, end: until, ...(source && { metric: exactly(source.metric) }) }).catch(() => null);
+		found = (source ? answer?.series?.find((one) => keyOf(one) === keyOf(source)) : answer?.total) ?? null;
 	}
 	if (mine === turn) fillFigures($("#figures"), { energy: found, seconds: until - start, low, high, unit });
 }
@@ -209,7 +208,7 @@ function move(way) {
 	load();
 }
 
-const labelled = ({ labels }) => Object.entries(labels).map(([key, value]) => `${key}=${value}`);
+const labelled = ({ device, labels }) => [...(device === name ? [] : [device]), ...Object.entries(labels).map(([key, value]) => `${key}=${value}`)];
 
 function describeDevice() {
 	document.title = `${name} · Wattline`;
@@ -255,7 +254,7 @@ async function latest() {
 function hear(now) {
 	if (forest) return forest.hear(now);
 	const mine = now.devices.find((one) => one.device === name);
-	if (!device) return mine && opened ? begin() : undefined;
+	if (!device) return mine && opened && begin();
 	const watts = quantity(mine ? number(mine.watts) : NaN, "W", 4);
 	write($("#watts"), watts.number);
 	write($("#watts-unit"), watts.unit);
@@ -268,7 +267,6 @@ function hear(now) {
 		latestDue = seconds() + LATEST_EVERY;
 		latest();
 	}
-	return undefined;
 }
 
 function absent(head, body) {
@@ -297,14 +295,14 @@ function controls() {
 
 /** What the address of the page asks for: period, instant, series. */
 function recall() {
-	const given = (key) => (query.has(key) ? Number(query.get(key)) : NaN);
+	const given = (key) => Number(query.get(key) ?? NaN);
 	if (Number.isFinite(given("at"))) view.at = given("at");
 	if (view.period === OWN) {
 		[view.from, view.to] = [given("from"), given("to")];
 		if (!(view.to > view.from)) view.period = "hour";
 		else [$("#from").value, $("#to").value] = [toInput(view.from), toInput(view.to)];
 	}
-	const usual = list.find((one) => one.id === device.power?.id);
+	const usual = list.find((one) => (device.power ? one.id === device.power.id : unitOf(one) === "W"));
 	const first = usual ?? list[0] ?? null;
 	if (first) first.isDefault = true;
 	chosen = list.find((one) => String(one.id) === query.get("series")) ?? first;
@@ -317,7 +315,7 @@ async function open() {
 	all = devices;
 	device = all.find((one) => one.device === name);
 	if (!device) return absent(`There is no device ${name}`, "It may have another name, or nothing has been heard of it yet.");
-	list = series.filter((one) => one.device === name);
+	list = series.filter((one) => one.device === name || device.sum_of[0]);
 	show($("#missing"), false);
 	show($("#device"), true);
 	describeDevice();

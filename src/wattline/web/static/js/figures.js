@@ -2,7 +2,7 @@
 
 import { number } from "./api.js";
 import { el } from "./dom.js";
-import { money, percent, quantity, text } from "./quantity.js";
+import { counted, money, percent, quantity, text } from "./quantity.js";
 
 /** `energy` is a series of /api/energy or null; `seconds` the length asked. */
 export function fill(box, { energy, seconds, low, high, unit }) {
@@ -32,7 +32,7 @@ function bounds({ lower, upper, coverage }) {
 }
 
 function holes({ gaps, resets, method }) {
-	const count = (n, word) => (n > 0 ? `${n} ${word}${n === 1 ? "" : "s"}` : "");
+	const count = (n, word) => n > 0 && counted(n, word);
 	const how = Array.isArray(method) ? method.join(", ") : (method ?? "");
 	return [how && `by ${how}`, count(number(gaps), "gap"), count(number(resets), "reset")].filter(Boolean).join(" · ");
 }

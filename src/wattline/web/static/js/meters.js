@@ -5,7 +5,7 @@ import { since } from "./calendar.js";
 import { $, el, show, write } from "./dom.js";
 import { examples } from "./examples.js";
 import { reasonOf, sinceText, stateLabel, stateOf } from "./meter.js";
-import { duration, latency, whole } from "./quantity.js";
+import { counted, duration, latency, whole } from "./quantity.js";
 import { frame, site } from "./shell.js";
 
 const EVERY = 2_000;
@@ -46,7 +46,7 @@ function row(meter) {
 	const devices = meter.devices.length;
 	const last = instant(meter.last);
 	const now = Date.now() / 1000;
-	const about = [meter.driver, meter.address, devices > 0 ? `${devices} device${devices === 1 ? "" : "s"}` : "", meter.period ? `every ${duration(number(meter.period))}` : ""];
+	const about = [meter.driver, meter.address, devices > 0 && counted(devices, "device"), meter.period ? `every ${duration(number(meter.period))}` : ""];
 	return el(
 		"tr",
 		{},

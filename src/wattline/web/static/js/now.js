@@ -7,7 +7,7 @@ import { $, el, show, write } from "./dom.js";
 import { examples } from "./examples.js";
 import { Grid } from "./grid.js";
 import { meterLine, stateOf } from "./meter.js";
-import { money, percent, quantity, text } from "./quantity.js";
+import { counted, money, percent, quantity, text } from "./quantity.js";
 import { Ranking } from "./ranking.js";
 import { frame, pageOf, site } from "./shell.js";
 import { Stack } from "./stack.js";
@@ -66,7 +66,7 @@ function figures({ time, watts, estimated, estimated_watts: part, kwh_today, cos
 	show($("#cost-figure"), cost_today !== null && cost_today !== undefined);
 	write($("#cost"), money(cost_today, currency));
 	write($("#coverage"), percent(number(coverage_today)));
-	write($("#freshness"), `${list.length} device${list.length === 1 ? "" : "s"} · ${clock(instant(time))}`);
+	write($("#freshness"), `${counted(list.length, "device")} · ${clock(instant(time))}`);
 	document.title = `${site.number} ${site.unit} · Wattline`;
 }
 
@@ -97,7 +97,7 @@ async function fill(top) {
 		const chosen = names.map((name) => devices.get(name)?.power).filter(Boolean);
 		for (let i = 0; i < chosen.length; i += ASKED_AT_ONCE) await history(chosen.slice(i, i + ASKED_AT_ONCE), chosen.length);
 	} catch {
-		return; // The stream goes on; the next change of devices, or the next connection, asks again.
+		return; // The next change of devices, or connection, asks again.
 	}
 	stack.forget();
 	order(names);

@@ -83,3 +83,5 @@ export function latency(seconds) {
 	if (Number.isNaN(seconds ?? NaN)) return DASH;
 	return seconds < 1 ? `${digits(seconds * 1000, seconds < 0.01 ? 2 : 3)}${THIN}ms` : `${digits(seconds, 3)}${THIN}s`;
 }
+
+export const counted = (n, word) => `${n} ${word}${n === 1 ? "" : "s"}`;
