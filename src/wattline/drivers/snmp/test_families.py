@@ -201,6 +201,28 @@ FAMILIES = {
         2.10.1.3.3          31       it/Slot01 temperature_celsius enclosure-1=3 31
         2.10.1.3.4          0
     """),
+    "asentria": ("3052.20", """
+        5.4.1.1.5.1.1       1250     it/module-1/unit-1 current_amperes 1.25
+        5.4.1.1.13.1.1      53900    it/module-1/unit-1 voltage_volts 53.9
+        5.4.1.1.20.1.1      67       it/module-1/unit-1 power_watts 67
+        1.1.1.2.200.1.1     1
+        1.1.1.6.200.1.1     86       it/probe-200.1.1 temperature_celsius 30
+        1.1.1.7.200.1.1     86F
+        1.1.1.2.3.3.1       3
+        1.1.1.6.3.3.1       28       it/probe-3.3.1 humidity_ratio 0.28
+        1.1.1.7.3.3.1       28
+    """),
+    "pepwave": ("27662", """
+        4.1.1.3.0           17       it power_watts 17
+        4.4.1.0             48000    it temperature_celsius 48
+    """),
+    "loop-am3440": ("823.34441", """
+        5.0                 43       it power_watts 43
+        15.0                5.8V     it/input voltage_volts 5.8
+        17.0                2.51V    it/channel-0 voltage_volts 2.51
+        21.0                0.15A    it/channel-0 current_amperes 0.15
+        22.0                N/A
+    """),
 }  # fmt: skip
 """Family: sysObjectID below `enterprises`, and rows: an OID below the profile's root or a whole one, what the agent
 counts there, and which series it becomes, if any: device, metric, labels, and the value in base units.
@@ -211,8 +233,9 @@ def agent_of(family, identity, rows):
     agent = ReplayAgent({})
     agent.put("1.3.6.1.2.1.1.1.0", "made up")
     agent.objects[1, 3, 6, 1, 2, 1, 1, 2, 0] = (6, ber.object_id(f"{ENTERPRISES}.{identity}")[2:])
+    root = profile(family).root.replace("*", identity.rpartition(".")[2])
     for oid, count, *_ in rows:
-        whole = oid if oid.startswith("1.3.6.1.") else f"{profile(family).root}.{oid}"
+        whole = oid if oid.startswith("1.3.6.1.") else f"{root}.{oid}"
         agent.put(whole, int(count) if count.lstrip("-").isdigit() else count, tag=2)
     return agent
 
