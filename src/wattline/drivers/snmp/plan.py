@@ -4,6 +4,7 @@ A plan is made at the start and again at every refresh, because indices are the 
 card is put in, a probe moves. A series that both plans have stays the same series, whatever its OID.
 """
 
+import re
 import sys
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
@@ -16,7 +17,7 @@ from msgspec import Struct
 
 from wattline.drivers.snmp.config import SnmpConfig
 from wattline.drivers.snmp.profile import Profile
-from wattline.drivers.snmp.quantity import BOOLEAN, TEMPLATE, Single, TableColumn
+from wattline.drivers.snmp.quantity import BOOLEAN, TEMPLATE, TEXT_MAX, Single, TableColumn
 from wattline.drivers.snmp.rows import Place, Walks, lone_parts, rows
 from wattline.plugin import Column, Device, Kind, Misconfigured, Point, Series
 from wattline.wire.ber import MODULUS, Value
@@ -38,7 +39,7 @@ class Cell(Struct, frozen=True, gc=False):
 
     `more` are OIDs whose values are added to it; `zero` is the count that means 0 (temperatures in Fahrenheit). An
     unsigned one means the same below 0 and above: a power factor, the sign of which says lead or lag. What is not
-    `between` these of the base unit is no measure.
+    `between` these of the base unit is no measure. `number` finds it in a text.
     """
 
     oid: str
@@ -51,22 +52,31 @@ class Cell(Struct, frozen=True, gc=False):
     is_boolean: bool = False
     is_unsigned: bool = False
     between: tuple[float, float] | None = None
+    number: re.Pattern[str] | None = None
 
     @property
     def is_simple(self) -> bool:
         """Whether it is one integer times its scale."""
-        return not (self.is_text or self.guard or self.more or self.zero or self.is_boolean)
+        return not (self.is_text or self.guard or self.more or self.zero or self.is_boolean or self.number)
 
     def is_told(self, value: Value) -> bool:
         """Say whether the agent gave a number, even one that means that there is no value."""
-        return (boolean(value) if self.is_boolean else reading(value)) is not None
+        return self._told(value) is not None
 
     def says(self, value: Value) -> int | float | str | None:
         """Return the number, or the decimal text of one, that the agent gave; None: it is absent."""
-        number = boolean(value) if self.is_boolean else reading(value)
+        number = self._told(value)
         if number is None or (self.absent and float(number) in self.absent):
             return None
         return number
+
+    def _told(self, value: Value) -> int | float | str | None:
+        if self.is_boolean:
+            return boolean(value)
+        if self.number is None:
+            return reading(value)
+        match = self.number.search(text(value)[:TEXT_MAX])
+        return reading(match[1].encode()) if match and match[1] else None
 
 
 class Plan(Struct, frozen=True, eq=False):
@@ -178,6 +188,7 @@ def _cell(place: Place, tag: int | None, point: Point, told: Mapping[str, Value]
             quantity.unit == BOOLEAN,
             quantity.unsigned,
             one(quantity.bounds()),
+            re.compile(quantity.number) if quantity.number else None,
         )
     )
     return cell

@@ -20,6 +20,9 @@ TEMPLATE: Final = re.compile(r"\.?([0-2][\d.]*?)\.?\{\{\s*\.?([0-2][\d.]*)\s*==\
 BOOLEAN: Final = "boolean"
 """The unit of what is on or off: `on` and `true` are 1, `off` and `false` are 0."""
 
+TEXT_MAX: Final = 255
+"""As many characters of a text are looked at: what a DisplayString holds (RFC 2579)."""
+
 _EXPRESSION: Final = "~"
 _ARC_MAX: Final = 2**32 - 1
 _WIDTHS: Final = {"counter32": 2**32, "counter64": 2**64}
@@ -30,7 +33,10 @@ _SHIFTED: Final = {"degF": (Fraction(5, 9), Fraction(32)), "K": (Fraction(1), Fr
 
 
 class Quantity(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The options that a single OID and a column of a table have in common."""
+    """The options that a single OID and a column of a table have in common.
+
+    `number` is a regular expression that finds the number in a text: its first group.
+    """
 
     oid: str
     metric: str = ""
@@ -42,6 +48,7 @@ class Quantity(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     resolution: float = 0
     absent: tuple[float, ...] = ()
     between: tuple[float, float] | None = None
+    number: str = ""
     unsigned: bool = False
     rated: float | str | None = None
     floor: float = 0
@@ -54,6 +61,8 @@ class Quantity(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise ValueError(fault)
         if isinstance(self.rated, str) and (fault := oid_fault(self.rated)):
             raise ValueError(f"`rated` is a number of watts or an OID that tells them: {fault}")
+        if self.number and (fault := expression_fault(self.number, groups=1)):
+            raise ValueError(f"`number`: {fault}")
         try:
             self.factor()
         except (Misconfigured, ValueError, ZeroDivisionError) as error:
@@ -128,6 +137,26 @@ class When(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     oid: str
     says: tuple[int | str, ...]
+
+
+class Within(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which part of its device a row is about, by what a column says: `like` is a regular expression for all of it.
+
+    Each group that has a name and is found is a part, outer ones first: `Phase (?P<phase>L[1-3]).*` makes `phase-L1`.
+    A row that is not like it is not read.
+    """
+
+    oid: str
+    like: str
+
+    def __post_init__(self) -> None:
+        if fault := oid_fault(self.oid) or expression_fault(self.like):
+            raise ValueError(f"`within`: {fault}")
+
+    def parts(self, told: str) -> tuple[tuple[str, str], ...] | None:
+        """Return part and name of each, or None where the row is not read."""
+        match = re.fullmatch(self.like, told[:TEXT_MAX])
+        return tuple((part, name) for part, name in match.groupdict().items() if name) if match else None
 
 
 class Scaled(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -211,6 +240,7 @@ class Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     `part` names what an arc of the index counts, or several: `[unit?, outlet]` reads 2.7 as outlet 7 of unit 2; a part
     with a `?` is left out where there is only one. `arcs` says which arcs they are, from 0 on; else the first ones.
     `names` is a column that names the rows, a map of index to device, or a list of devices by position.
+    An empty list of parts: the rows are about the meter's own device.
     `texts` are labels that columns tell. `where` names the rows that are read: what it asks is asked once for a plan.
     """
 
@@ -220,10 +250,13 @@ class Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     arcs: tuple[int, ...] = ()
     texts: dict[str, str] = {}
     where: When | None = None
+    within: Within | None = None
 
     def __post_init__(self) -> None:
         if not self.columns:
             raise ValueError("a table needs columns")
+        if not self.parts and not isinstance(self.names, str):
+            raise ValueError("devices of your own need a `part`")
         if isinstance(self.names, str) and self.names and (fault := oid_fault(self.names)):
             raise ValueError(fault)
         if self.arcs and len(self.arcs) != len(self.parts):
@@ -237,6 +270,15 @@ class Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 def _like(told: str, name: str) -> bool:
     return told.startswith(_EXPRESSION) and re.fullmatch(told[len(_EXPRESSION) :], name) is not None
+
+
+def expression_fault(expression: str, *, groups: int = 0) -> str:
+    """Say what is wrong with a regular expression that has so many groups or more, or nothing."""
+    try:
+        found = re.compile(expression).groups
+    except re.error as error:
+        return f"no regular expression: {error}"
+    return "" if found >= groups else f"{expression!r} has no group for what it finds"
 
 
 def oid_fault(oid: str, *, template: bool = False) -> str:

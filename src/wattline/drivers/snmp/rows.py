@@ -103,7 +103,13 @@ async def rows(table: Table, walks: Walks, own: str, lone: frozenset[str] = froz
     for index in indices:
         if not isinstance(table.names, str) and index not in names:
             continue
+        below = await _within(table, walks, index)
+        if below is None:
+            continue
         device, trail, labels = _whose(table, names, own, index, lone)
+        for part, name in below:
+            device = f"{device}/{part}-{name}"
+            trail = (*trail, (device, part))
         for label, oid in table.texts.items():
             if said := text((await walks.beside(oid, index))[1]):
                 labels = {**labels, label: said}
@@ -129,6 +135,12 @@ async def _guard(when: When | None, walks: Walks, index: str) -> str | None:
 
 async def _says(where: When, walks: Walks, index: str) -> bool:
     return text((await walks.beside(where.oid, index))[1]) in map(str, where.says)
+
+
+async def _within(table: Table, walks: Walks, index: str) -> tuple[tuple[str, str], ...] | None:
+    if table.within is None:
+        return ()
+    return table.within.parts(text((await walks.beside(table.within.oid, index))[1]))
 
 
 async def _names(table: Table, walks: Walks, indices: Sequence[str]) -> Mapping[str, str]:

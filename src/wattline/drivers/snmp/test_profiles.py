@@ -70,6 +70,13 @@ def test_what_is_known_of_a_device_is_read(path):
         ("title: x\ntables: [{columns: [{oid: 1.3.6.1.4.1, by: index}]}]", "belong together"),
         ("title: x\ntables: [{columns: [{oid: 1.3.6.1.4.1, by: index, cases: {'1': {unit: x}}}]}]", "no unit"),
         ("title: x\ntables: [{columns: [{oid: 1.3.6.1.4.1}], part: [a, b], arcs: [0]}]", "as many as the parts"),
+        ("title: x\nvalues: [{oid: 1.3.6.1.4.1, number: '\\d+'}]", "has no group"),
+        ("title: x\nvalues: [{oid: 1.3.6.1.4.1, number: '('}]", "`number`: no regular expression"),
+        (
+            "title: x\ntables: [{columns: [{oid: 1.3.6.1.4.1}], within: {oid: 1.3.6, like: '('}}]",
+            "`within`: no regular",
+        ),
+        ("title: x\ntables: [{columns: [{oid: 1.3.6.1.4.1}], part: [], names: [a]}]", "need a `part`"),
     ],
 )
 def test_a_wrong_profile_says_what_is_wrong(text, said):
@@ -130,6 +137,44 @@ async def test_two_units_are_two_devices_and_one_is_none():
         agent.objects = {arcs: value for arcs, value in agent.objects.items() if arcs[-2:] != (210, 2)}
         _, one = await frame_of(agent)
     assert there(one)["it", "apparent_power_va"] == 70
+
+
+async def test_a_number_within_a_text_is_read_while_it_is_one():
+    table = "1.3.6.1.3.94.1.8.1.6.80.12.15.255.1.2.3.0.0.0.0.0.0.0.0.0"
+    async with ReplayAgent.of(RECORDED / "fcmgmt.snmprec") as agent:
+        driver = Snmp(SnmpConfig(host="127.0.0.1", port=agent.port, device="it"))
+        await driver.open()
+        [before] = await driver.read(NOW)
+        rail = ("it/supply-left", "voltage_volts", "sensor=Voltage 12V Rail Loc: left-PSU")
+        assert there(before)[rail] == 12.14
+        assert there(before)["it/controller-A", "temperature_celsius", "sensor=CPU Temperature-Ctlr A"] == 41
+        for row, said in ((7, "Voltage 12V Rail Loc: left-PSU: 12.3.1V"), (8, "5"), (9, ""), (10, "x" * 9999 + ": 5A")):
+            agent.put(f"{table}.{row}", said)
+        agent.put(f"{table}.11", 12)
+        [after] = await driver.read(NOW + 10**9)
+        await driver.close()
+    assert {series[0] for series in there(before)} - {series[0] for series in there(after)} == {
+        "it/supply-left",
+        "it/supply-right",
+    }
+
+
+async def test_a_total_its_phases_and_its_outlets_are_a_tree():
+    async with ReplayAgent.of(RECORDED / "rittal-cmc3.snmprec") as agent:
+        _, frame = await frame_of(agent)
+    devices = {device.name: device for device in frame.layout.devices}
+    assert {name: device.parent for name, device in devices.items() if device.parent != "it"} == {
+        "it": None,
+        "it/PDU-1/phase-L1": "it/PDU-1",
+        "it/PDU-1/phase-L2": "it/PDU-1",
+        "it/PDU-1/outlet-07": "it/PDU-1",
+        "it/device-3/module-PSM_P1_1": "it/device-3",
+        "it/device-3/module-PSM_P1_1/outlet-3": "it/device-3/module-PSM_P1_1",
+    }
+    assert devices["it/PDU-1/outlet-07"].type == "outlet"
+    energies = [series.device for series in frame.layout.series if series.metric.name == "energy_joules"]
+    assert energies == ["it/PDU-1", "it/PDU-1/phase-L1"]  # and not what counts the same since somebody reset it
+    assert ("it/device-4", "power_watts") not in {key[:2] for key in there(frame)}  # the heat that a cooler carries
 
 
 def agent_of(identity, objects):
