@@ -118,14 +118,15 @@ class Catalogue(Held):
         self._entries: tuple[Entry, ...] | None = None
 
     def adopt(self, plan: "Plan") -> None:
-        """Take over what a committed plan has written."""
+        """Take over what a committed plan has written; a catalogue that was read since then knows it already."""
         for name in vars(Held()):
             getattr(self, name).update(getattr(plan, name))
-        self.series += plan.series
-        self.columns += plan.columns
+        if len(self.series) < plan.first:
+            self.series += plan.series
+            self.columns += plan.columns
+            self.numbers.join(plan.numbers)
         for number, column in plan.changed.items():
             self.columns[number - 1] = column
-        self.numbers.join(plan.numbers)
         self.version += bool(plan)
         self._index(plan.layouts.values(), plan.lives.values())
         self.seen.update(plan.seen)
@@ -207,8 +208,9 @@ class Plan(Held):
     def __init__(self, base: Catalogue) -> None:
         super().__init__()
         self._base = base
-        self._next = len(base.series) + 1
-        self.numbers = Numbers(self._next)
+        self.first = len(base.series) + 1
+        """The number of the first new series."""
+        self.numbers = Numbers(self.first)
         self.series: list[Series] = []
         """New ones, in the order of their numbers."""
         self.columns: list[Column] = []
@@ -274,7 +276,7 @@ class Plan(Held):
         first = len(self.series)
         ids = np.array(list(map(self._series, layout.series, layout.columns)), np.int64)
         if new := self.columns[first:]:
-            numbers = range(self._next + first, self._next + len(self.series))
+            numbers = range(self.first + first, self.first + len(self.series))
             self.versions.append((int(batch.time.max(initial=0)), numbers, new))
         family = self._base.roots.get(layout.family) or self.roots.get(layout.family)
         if family is None:
@@ -300,7 +302,7 @@ class Plan(Held):
         key = series.key
         number = self._base.numbers.find(key, self._base.series) or self.numbers.find(key, self.series)
         if number is None:
-            number = self._next + len(self.series)
+            number = self.first + len(self.series)
             self.numbers.add(key, number)
             self.series.append(series)
             self.columns.append(column)
@@ -324,10 +326,10 @@ class Plan(Held):
                 continue
             others.append((number, column))
         for number, column in others:
-            if number < self._next:
+            if number < self.first:
                 self.changed[number] = column
             else:
-                self.columns[number - self._next] = column
+                self.columns[number - self.first] = column
         if others:
             self.versions.append((newest, [number for number, _ in others], [column for _, column in others]))
             self.seen.clear()
@@ -336,13 +338,13 @@ class Plan(Held):
 
     def _column(self, series: int) -> Column:
         """Return the column of a series that holds, with this plan."""
-        if series >= self._next:
-            return self.columns[series - self._next]
+        if series >= self.first:
+            return self.columns[series - self.first]
         return self.changed.get(series) or self._base.columns[series - 1]
 
     def _newest(self, series: int, earlier: Sequence[Batch]) -> int:
         """Return the newest time at which the series was written, batches before this one in the same write too."""
-        held = self._base.series[series - 1] if series < self._next else self.series[series - self._next]
+        held = self._base.series[series - 1] if series < self.first else self.series[series - self.first]
         layouts = [known.number for known in self._base.layouts.values() if series in known.ids]
         newest = int(self._base.newest[layouts].max(initial=0))
         for batch in earlier:
@@ -358,7 +360,7 @@ class Plan(Held):
         many("insert into series(id, key, device, metric, labels, family, column) values(?,?,?,?,?,0,?)",
              ((number, series.key, series.device, series.metric.name, msgspec.json.encode(series.labels).decode(),
                pack(column))
-              for number, (series, column) in enumerate(zip(self.series, self.columns, strict=True), self._next))
+              for number, (series, column) in enumerate(zip(self.series, self.columns, strict=True), self.first))
              )  # fmt: skip
         many("update series set column=? where id=?",
              ((pack(column), number) for number, column in self.changed.items()))  # fmt: skip

@@ -49,24 +49,31 @@ class ChunkRow(NamedTuple):
 def fold(vault: Vault) -> set[tuple[int, int]]:
     """Turn all staged rows to chunks, encoded outside the transaction; returns the (family, hour) they touched."""
     with vault.reader.snapshot() as connection:
-        rows = vault.reader.all_staged(connection)
+        catalogue = vault.follow(connection)
+        last, size = connection.execute("select max(seq), sum(length(body)) from staged").fetchone()
+        # Read row by row into one table: what is staged is in memory once.
+        table = stage(_leaving(vault, connection, catalogue), room=(size or 0) // 8)
     vault.staged_bytes, vault.staged_since = 0, None
-    if not rows:
+    if last is None:
         return set()
-    catalogue = vault.catalogue
-    chunks = encoded(rows, catalogue)
-    vault.newest.take_leaving(rows, catalogue)
+    chunks = encoded(table, last, catalogue)
     with vault.transaction() as connection:
         connection.executemany(INSERT, chunks)
-        _receive(connection, rows, catalogue)
-        connection.execute("delete from staged where seq<=?", (rows[-1].seq,))
-        connection.execute("update meta set value=max(value, ?) where name='folded'", (rows[-1].seq,))
+        _receive(connection, table, catalogue)
+        connection.execute("delete from staged where seq<=?", (last,))
+        connection.execute("update meta set value=max(value, ?) where name='folded'", (last,))
     return {(chunk.family, chunk.start) for chunk in chunks}
 
 
-def encoded(rows: Sequence[Row], catalogue: Catalogue) -> list[ChunkRow]:
-    """Return the chunks of staged rows."""
-    table, seq = stage(rows), rows[-1].seq
+def _leaving(vault: Vault, connection: sqlite3.Connection, catalogue: Catalogue) -> Iterator[Row]:
+    """Yield the rows that are to be folded, once the newest values know them."""
+    for row in vault.reader.each_staged(connection):
+        vault.newest.take_leaving(row, catalogue)
+        yield row
+
+
+def encoded(table: Staged, seq: int, catalogue: Catalogue) -> list[ChunkRow]:
+    """Return the chunks of what was staged, up to the row `seq`."""
     if not len(table.layout):
         return []
     family = catalogue.family_by_layout[table.layout]
@@ -192,14 +199,14 @@ def _some(table: Staged, batches: Integers) -> Staged:
     return Staged._make([*(column[batches] for column in table[:-1]), table.words])
 
 
-def _receive(connection: sqlite3.Connection, rows: Sequence[Row], catalogue: Catalogue) -> None:
-    """Let the tables say which sequences came and how new each layout is, for the rows that go."""
-    numbers = np.unique(np.concatenate([row.directory["life"] for row in rows])).tolist()
+def _receive(connection: sqlite3.Connection, table: Staged, catalogue: Catalogue) -> None:
+    """Let the tables say which sequences came and how new each layout is, for what goes."""
+    numbers = np.unique(table.life).tolist()
     lives = [life for number in numbers if (life := catalogue.life_by_number[number]) is not None]
     connection.executemany("delete from received where life=?", ((life.number,) for life in lives))
     ranges = ((life.number, first, last) for life in lives for first, last in life.ranges())
     connection.executemany("insert into received values(?,?,?)", ranges)
-    layouts = np.unique(np.concatenate([row.directory["layout"] for row in rows])).tolist()
+    layouts = np.unique(table.layout).tolist()
     connection.executemany(
         "update layout set newest=max(newest, ?) where number=?",
         ((int(catalogue.newest[layout]), layout) for layout in layouts),

@@ -5,7 +5,6 @@ Rows of the staging table are taken in as they come, as arrays; what is older co
 
 import sqlite3
 import threading
-from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -71,13 +70,11 @@ class Newest:
         rows = rows[columns]
         self._take(ids[columns], merged.time[rows], merged.life[rows], merged.values[rows, columns])
 
-    def take_leaving(self, rows: Sequence[Row], catalogue: Catalogue) -> None:
-        """Take in rows that are about to leave the staging table, if anybody has asked for the newest values ever."""
+    def take_leaving(self, row: Row, catalogue: Catalogue) -> None:
+        """Take in a row that is about to leave the staging table, if anybody has asked for the newest values ever."""
         with self.lock:
-            if self.floor is not None:
-                for row in rows:
-                    if row.seq > self.seq:
-                        self.take_row(row, catalogue)
+            if self.floor is not None and row.seq > self.seq:
+                self.take_row(row, catalogue)
 
     def times(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the time of the newest sample of series (ns), NEVER where none is known."""

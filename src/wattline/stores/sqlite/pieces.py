@@ -99,10 +99,14 @@ class Staged(NamedTuple):
         return time, values, np.unpackbits(bits, axis=1, count=k, bitorder="little").view(bool)
 
 
-def stage(rows: Iterable[Row], wanted: Callable[[Integers], Mask] | None = None) -> Staged:
-    """Put rows together; `wanted` says of the layout numbers of a row which batches to take."""
+def stage(rows: Iterable[Row], wanted: Callable[[Integers], Mask] | None = None, *, room: int = 0) -> Staged:
+    """Put rows together; `wanted` says of the layout numbers of a row which batches to take.
+
+    With `room` for all their words, rows are let go of one by one.
+    """
     columns: list[tuple[Narrow | Integers, ...]] = []
     words: list[Integers] = []
+    whole = np.empty(room, np.int64)
     base = 0
     for row in rows:
         directory, offset = row.directory, row.offset
@@ -119,13 +123,16 @@ def stage(rows: Iterable[Row], wanted: Callable[[Integers], Mask] | None = None)
         if len(directory):
             fields = (directory[name].astype(np.int32) for name in ("layout", "life", "n", "k", "flags"))
             columns.append((*fields, offset + base, (row.seq << COMMIT) + place))
-            words.append(numbers)
+            if room:
+                whole[base : base + len(numbers)] = numbers
+            else:
+                words.append(numbers)
             base += len(numbers)
     if not columns:
         narrow, empty = np.zeros(0, np.int32), np.zeros(0, np.int64)
         return Staged(narrow, narrow, narrow, narrow, narrow, empty, empty, empty)
-    whole = [np.concatenate(column) for column in zip(*columns, strict=True)]
-    return Staged._make([*whole, np.concatenate(words)])
+    table = [np.concatenate(column) for column in zip(*columns, strict=True)]
+    return Staged._make([*table, whole[:base] if room else np.concatenate(words)])
 
 
 def chunk_piece(chunks: Sequence[tuple[int, Chunk]], seq: int, places: Sequence[int], stripe: int) -> Piece:

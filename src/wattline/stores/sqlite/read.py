@@ -121,12 +121,12 @@ class Reader:
             else:
                 self._rows.clear()
 
-    def all_staged(self, connection: sqlite3.Connection) -> list[Row]:
-        """Return all staged rows, ascending, for who asks once: what is not in memory yet is not kept there."""
-        with self._lock:
-            kept = dict(self._rows)
-        rows = connection.execute("select seq from staged order by seq").fetchall()
-        return [kept.get(seq) or _row(connection, seq) for (seq,) in rows]
+    def each_staged(self, connection: sqlite3.Connection) -> Iterator[Row]:
+        """Yield all staged rows, ascending, for who asks once: what is not in memory yet is not kept there."""
+        for (seq,) in connection.execute("select seq from staged order by seq").fetchall():
+            with self._lock:
+                kept = self._rows.get(seq)
+            yield kept or _row(connection, seq)
 
     def staged(self, connection: sqlite3.Connection, start: int | None = None, end: int | None = None) -> list[Row]:
         """Return the staged rows with a frame in [start, end), or all, ascending; forget those that are gone."""

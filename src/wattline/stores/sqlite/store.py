@@ -32,7 +32,7 @@ class SqliteConfig(Config, frozen=True, kw_only=True):
     """The file; it is made, with its directory, where there is none."""
     read_only: bool = False
     """Open an existing store for reading alone, beside the program that writes it."""
-    fold_bytes: Annotated[int, Meta(ge=1 << 16)] = 16 << 20
+    fold_bytes: Annotated[int, Meta(ge=1 << 16)] = 32 << 20
     """Fold staged commits into chunks when they are as large as this."""
     fold_seconds: Annotated[float, Meta(gt=0)] = 600.0
     """Fold them after this time at the latest."""

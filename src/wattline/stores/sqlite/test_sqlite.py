@@ -10,7 +10,7 @@ import pytest
 
 from wattline.errors import Misconfigured, Refused, Unreachable
 from wattline.model import Batch, Column, Layout, Series, pack_mask
-from wattline.stores.sqlite import schema
+from wattline.stores.sqlite import append, schema
 from wattline.stores.sqlite.lease import Lease
 from wattline.stores.sqlite.received import Life
 from wattline.stores.sqlite.store import Sqlite, SqliteConfig
@@ -312,6 +312,34 @@ async def test_verify_names_what_is_damaged(tmp_path, table):
         connection.close()
     async with opened(path, read_only=True) as store:
         assert any(line.startswith(f"{table} {key}") for line in sound(store))
+
+
+async def test_a_reader_between_a_commit_and_what_memory_learns_of_it_changes_nothing(tmp_path, monkeypatch):
+    """The catalogue is read anew then, and knows the new series before the writer says them."""
+    adopt = append.adopt
+
+    def late(found, catalogue, committed):
+        store.entries()
+        now = store._open_vault().catalogue
+        adopt(found, now, committed)
+        sizes.append((len(now.series), len(now.columns)))
+
+    sizes: list[tuple[int, int]] = []
+    async with opened(tmp_path / "s") as store:
+        monkeypatch.setattr(append, "adopt", late)
+        for sequence, name in enumerate("abc", 1):
+            await store.write([frames(layout(name, 3), 0, np.arange(sequence * 100, sequence * 100 + 10), sequence)])
+        known = [(entry.id, entry.series.device) for entry in store.entries()]
+        before = held(store)
+        await store.settle()
+        assert held(store) == before
+    assert sizes == [(3, 3), (6, 6), (9, 9)]
+    assert [number for number, _ in known] == list(range(1, 10))
+    assert len(before) == 9
+    async with opened(tmp_path / "s", read_only=True) as store:
+        assert [(entry.id, entry.series.device) for entry in store.entries()] == known
+        assert held(store) == before
+        assert sound(store) == []
 
 
 async def test_compacting_gives_free_pages_back(tmp_path):

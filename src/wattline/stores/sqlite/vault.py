@@ -67,14 +67,15 @@ class Vault:
     def refresh(self) -> Catalogue:
         """Return the catalogue as the file has it, read again where another program has changed it."""
         with self.reader.snapshot() as connection:
-            self._follow(connection)
-        return self.catalogue
+            return self.follow(connection)
 
-    def _follow(self, connection: sqlite3.Connection) -> None:
+    def follow(self, connection: sqlite3.Connection) -> Catalogue:
+        """Return the catalogue as a snapshot has it, or newer."""
         self.thinned = thinned_until(connection)
         version = connection.execute("select value from meta where name='catalogue'").fetchone()[0]
         if version != self.catalogue.version:
             self.reload(connection)
+        return self.catalogue
 
     def is_current(self, connection: sqlite3.Connection) -> bool:
         """Say whether nobody else has written since what is known in memory was true."""
@@ -89,8 +90,7 @@ class Vault:
             held = catalogue.life_by_number[life]
             assert held is not None
             held.add(first, last)
-        rows = self.reader.all_staged(connection)
-        for row in rows:
+        for row in self.reader.each_staged(connection):
             for number, sequence in zip(
                 row.directory["life"].tolist(), row.directory["sequence"].tolist(), strict=True
             ):
@@ -108,7 +108,7 @@ class Vault:
     def last(self, since: int) -> dict[int, tuple[int, float]]:
         """Return the newest (time, value) of every series that has one at or after `since`."""
         with self.newest.lock, self.reader.snapshot() as connection:
-            self._follow(connection)
+            self.follow(connection)
             fill(self.newest, self.catalogue, self.reader, connection, since)
             return self.newest.found(since)
 
