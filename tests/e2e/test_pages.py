@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import yaml
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from wattline.testing.program import Program
@@ -328,5 +329,28 @@ def test_without_a_meter_the_page_tells_how_to_add_one(chromium, tmp_path):
         reader.page.goto(program.address)
         expect(reader.page.locator("#empty h2")).to_have_text("No meters yet", timeout=PATIENCE_MS)
         expect(reader.page.locator("#empty")).to_contain_text("wattline up --meter")
+        assert reader.complaints == []
+    reader.page.close()
+
+
+@needs_chromium
+def test_the_page_of_an_alias_shows_its_feeds_and_what_they_add_up_to(chromium, tmp_path):
+    config = tmp_path / "site.yaml"
+    feeds = [
+        {"driver": "dummy", "name": f"feed-{watts}", "device": f"pdu/outlet-{watts}", "min": watts, "max": watts,
+         "every": "200ms", "labels": {"_device_alias": "node-1"}}
+        for watts in (100, 200)
+    ]  # fmt: skip
+    config.write_text(yaml.safe_dump({"meters": feeds}))
+    reader = Reader(chromium)
+    with Program("--config", str(config), data=tmp_path / "data") as program:
+        program.wait(lambda: any(one["watts"] == 300 for one in program.get("/api/now")["devices"]))
+        reader.page.goto(f"{program.address}/device?name=node-1&period=minute")
+        reader.until("document.querySelector('#watts').textContent.startsWith('300')")
+        expect(reader.page.locator("#series")).to_contain_text("pdu/outlet-100")
+        expect(reader.page.locator("#series")).to_contain_text("pdu/outlet-200")
+        expect(reader.page.locator("#series-title")).to_contain_text("power_watts pdu/outlet-100")
+        expect(reader.page.locator("#figures")).to_contain_text("300", timeout=PATIENCE_MS)
+        reader.until("document.querySelector('#chart').getAttribute('aria-label').includes('100')")
         assert reader.complaints == []
     reader.page.close()
