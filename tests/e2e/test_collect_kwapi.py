@@ -109,8 +109,8 @@ async def collected(folder):
             program = stack.enter_context(Collecting("kwapi-drivers", *arguments, folder=folder))
             await asyncio.to_thread(acted, program, line)
             command = (Path("/proc") / str(program.pid) / "cmdline").read_text()
-            status, _ = await asyncio.to_thread(program.stop)
-    return Seen(program.samples(), program.said(), await units(folder / "store"), command, status)
+            await asyncio.to_thread(program.stop)
+    return Seen(program.samples(), program.said(), await units(folder / "store"), command, program.ended())
 
 
 def acted(program, line):

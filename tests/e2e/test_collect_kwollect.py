@@ -123,8 +123,8 @@ async def collected(folder):
                 program.wait, lambda: time.time() > began + SECONDS and program.samples("pdu-2", "dead_watt")
             )
             command = (Path("/proc") / str(program.pid) / "cmdline").read_text()
-            status, _ = await asyncio.to_thread(program.stop)
-    return Seen(program.samples(), program.said(), command, began, asked, status)
+            await asyncio.to_thread(program.stop)
+    return Seen(program.samples(), program.said(), command, began, asked, program.ended())
 
 
 def of(seen, device, metric):
