@@ -13,11 +13,19 @@ _GRACE: Final = 2
 
 
 class Server(uvicorn.Server):
-    """Serves an ASGI application; what has a beginning and an end says so in its `lifespan`."""
+    """Serves an ASGI application."""
 
-    def __init__(self, app: Any, *, grace: int = _GRACE) -> None:
-        """Give open connections `grace` seconds at the end."""
-        super().__init__(uvicorn.Config(app, http=Patient, ws="none", log_config=None, timeout_graceful_shutdown=grace))
+    def __init__(self, app: Any, *, lives: bool = False, grace: int = _GRACE) -> None:
+        """Give open connections `grace` seconds at the end; an app that `lives` is told of its beginning and end."""
+        config = uvicorn.Config(
+            app,
+            http=Patient,
+            ws="none",
+            lifespan="on" if lives else "off",
+            log_config=None,
+            timeout_graceful_shutdown=grace,
+        )
+        super().__init__(config)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

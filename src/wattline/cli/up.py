@@ -90,7 +90,7 @@ async def _serve(options: Options, registry: Registry) -> None:
         engine = Engine(site, registry, clock=clock)
         stop = asyncio.Event()
         view = View(engine.store, engine.health, engine.live, site, clock.now(), clock.now, engine.promotions)
-        server = Server(create_app(view))
+        server = Server(create_app(view), lives=True)
         stop_on_signals(stop)
         async with asyncio.TaskGroup() as group:
             metering = group.create_task(engine.run(stop), name="engine")

@@ -24,11 +24,9 @@ REACH: Final = 31 * 86_400 * NANOSECONDS
 
 
 class Past(Struct, frozen=True):
-    """What the store remembers of earlier lives: the newest time of each series, until it is asked for, and the holes
-    left open by meter.
-    """
+    """What the store remembers of earlier lives: the newest time of each series, and the holes left open by meter."""
 
-    newest: dict[Series, int] = {}
+    newest: Mapping[Series, int] = {}
     open: Mapping[str, Outage] = {}
 
     @classmethod
@@ -41,8 +39,8 @@ class Past(Struct, frozen=True):
         )
 
     def before(self, layout: Layout, life: int) -> int | None:
-        """Return when a layout's newest sample before `life` (ns) was, and forget it; None: there is none."""
-        times = [time for one in layout.series if (time := self.newest.pop(one, None)) is not None and time < life]
+        """Return when the newest sample of a layout's series before `life` (ns) was; None: there is none."""
+        times = [time for one in layout.series if (time := self.newest.get(one)) is not None and time < life]
         return max(times, default=None)
 
 

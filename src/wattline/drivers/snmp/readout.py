@@ -2,13 +2,12 @@
 
 import logging
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Final
 
 import numpy as np
 
 from wattline.drivers.snmp.plan import Cell, Plan, one
-from wattline.drivers.snmp.recipe import Places, recipe
+from wattline.drivers.snmp.recipe import recipe
 from wattline.plugin import Frame, Layout, Malformed, Mask, Values
 from wattline.units import exact
 from wattline.wire.ber import Value
@@ -109,7 +108,7 @@ class Readout:
         places = [place[series] for series in plan.series]
         self._recipe = recipe(plan.cells)
         self._is_straight = places == list(range(len(self.layout)))
-        self._places = _straight(len(places)) if self._is_straight else np.array(places, np.intp)
+        self._places = self._recipe.places if self._is_straight else np.array(places, np.intp)
         self._pairs = _pairs(self.layout)
         if plan.unmatched != self._unmatched and plan.unmatched:
             _logger.warning("%s: nothing is found for %s", self._name, ", ".join(plan.unmatched))
@@ -137,11 +136,6 @@ def _base(cell: Cell, answer: Mapping[str, Value]) -> float | None:
         return None if None in counts else sum(scale.base(one) for one in counts if one is not None)
     except (OverflowError, Malformed):  # a text of a number that no float can hold; a float that is none
         return None
-
-
-@lru_cache(maxsize=1024)
-def _straight(n: int) -> Places:
-    return np.arange(n, dtype=np.intp)
 
 
 def _layout(plan: Plan) -> Layout:

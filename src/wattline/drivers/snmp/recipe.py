@@ -36,6 +36,7 @@ class Recipe:
 
     def __init__(self, cells: tuple[Cell, ...]) -> None:
         self.cells = cells
+        self.places: Places = np.arange(len(cells), dtype=np.intp)
         self.unsigned: Places = np.array([at for at, cell in enumerate(cells) if cell.is_unsigned], np.intp)
         self.bounds = _bounds(cells)
         is_simple = len(cells) > 1 and all(cell.is_simple for cell in cells)

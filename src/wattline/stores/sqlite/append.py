@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 from wattline.model import Batch, Values
 from wattline.plugin import Refused
-from wattline.stores.sqlite.catalogue import Catalogue, Known, Plan
+from wattline.stores.sqlite.catalogue import Catalogue
+from wattline.stores.sqlite.held import Known
 from wattline.stores.sqlite.pieces import COMMIT
+from wattline.stores.sqlite.plan import Plan
 from wattline.stores.sqlite.received import Life
 from wattline.stores.sqlite.staging import ENTRY, HEAD, PARTLY, Directory, Row, pack, pad, parse
 from wattline.units import NANOSECONDS
